@@ -1,0 +1,1 @@
+//! `#[derive(StateType)]`: serializers for structs (Flink's POJO layout) and enums.

@@ -1,0 +1,50 @@
+//! Handles: small descriptions of where a snapshot's bytes lie, which the coordinator collects and a restore follows.
+//!
+//! They are Flink's `org.apache.flink.runtime.state` handles as plain data; the checkpoint layer writes them into
+//! `_metadata`.
+
+mod keyed;
+mod operator;
+mod stream;
+
+pub use keyed::{
+    HandleAndLocalPath, IncrementalRemoteKeyedStateHandle, KeyGroupsStateHandle, KeyedStateHandle,
+};
+pub use operator::{OperatorStateHandle, OperatorStateMeta, OperatorStateMode};
+pub use stream::{ByteStreamStateHandle, FileStateHandle, StatePath, StreamStateHandle};
+
+/// All the state of one operator instance in one checkpoint. Flink's `OperatorSubtaskState`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OperatorSubtaskState {
+    /// List, union and broadcast state of the operator.
+    pub managed_operator: Vec<OperatorStateHandle>,
+    /// Keyed states and timers.
+    pub managed_keyed: Vec<KeyedStateHandle>,
+}
+
+impl OperatorSubtaskState {
+    /// Every stream handle that it names.
+    pub fn streams(&self) -> impl Iterator<Item = &StreamStateHandle> {
+        self.managed_operator
+            .iter()
+            .map(|h| &h.stream)
+            .chain(self.managed_keyed.iter().flat_map(KeyedStateHandle::streams))
+    }
+    /// The bytes that the state takes, shared files counted in full (Flink's `stateSize`).
+    pub fn state_size(&self) -> u64 {
+        self.streams().map(StreamStateHandle::size).sum()
+    }
+    /// The bytes that this checkpoint itself added (Flink's `checkpointedSize`).
+    pub fn checkpointed_size(&self) -> u64 {
+        self.managed_operator.iter().map(|h| h.stream.size()).sum::<u64>()
+            + self
+                .managed_keyed
+                .iter()
+                .map(KeyedStateHandle::checkpointed_size)
+                .sum::<u64>()
+    }
+    /// Whether it holds nothing.
+    pub fn is_empty(&self) -> bool {
+        self.managed_operator.is_empty() && self.managed_keyed.is_empty()
+    }
+}

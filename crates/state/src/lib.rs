@@ -1,0 +1,7 @@
+//! State of one operator instance: descriptors, the keyed states, operator state, timers, backends, snapshot and restore.
+//!
+//! This layer knows types and bytes. It never knows tasks, the engine's threads or the checkpoint coordinator; where
+//! snapshot bytes go is behind [`stream::CheckpointStreamFactory`].
+
+pub mod handle;
+pub mod stream;
