@@ -1,0 +1,150 @@
+//! Sources: where records come from, in splits whose positions can be replayed. A simplified form of Flink's FLIP-27 API.
+//!
+//! A [`Source`] describes and enumerates splits once, when a job starts without a snapshot. Each parallel instance has a
+//! [`SourceReader`] that is polled; its unfinished splits, with their positions, are its whole state. On restore the
+//! engine redistributes the splits of all instances evenly over the new ones.
+
+use crate::time::NO_TIMESTAMP;
+use millpond_core::Result;
+use millpond_core::host::Clock;
+use millpond_types::StateType;
+use std::sync::Arc;
+
+/// Whether a source ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Boundedness {
+    /// It ends by itself.
+    Bounded,
+    /// It goes on until the job is stopped.
+    ContinuousUnbounded,
+}
+
+/// A part of a source's data with a position in it. It is stored in checkpoints, so its [`StateType`] is a format.
+pub trait SourceSplit: StateType {
+    /// A name that stays the same while the position moves on (a path and its range, a partition).
+    fn split_id(&self) -> String;
+}
+
+/// A source of records.
+pub trait Source: Send + Sync + 'static {
+    /// The type of its records.
+    type Out: crate::Data;
+    /// The type of its splits.
+    type Split: SourceSplit;
+    /// The reader of one parallel instance.
+    type Reader: SourceReader<Out = Self::Out, Split = Self::Split>;
+
+    /// Whether the source ends.
+    fn boundedness(&self) -> Boundedness;
+
+    /// All splits, in the order in which they should be read. Called once in a job's life: when it starts without a
+    /// snapshot. Split `i` goes to instance `i % parallelism`.
+    ///
+    /// # Errors
+    /// NotFound or Io naming what cannot be read, and Config for options that make no sense.
+    fn create_splits(&self, parallelism: u32) -> Result<Vec<Self::Split>>;
+
+    /// The reader of one instance. It is created on the thread that polls it.
+    ///
+    /// # Errors
+    /// As [`Source::create_splits`].
+    fn create_reader(&self, ctx: &SourceReaderContext) -> Result<Self::Reader>;
+}
+
+/// What a reader may know of where it runs.
+#[derive(Clone, Debug)]
+pub struct SourceReaderContext {
+    /// Which parallel instance this is, from 0.
+    pub subtask_index: u32,
+    /// How many there are.
+    pub parallelism: u32,
+    /// The clock that rates and time-outs go by.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// Reads the splits of one parallel instance.
+///
+/// # Contract
+/// - `poll_next` emits a bounded number of records (some hundreds) and returns; it never blocks.
+/// - After `snapshot_state` the splits it returned, given to a fresh reader, produce exactly the records that this one had not
+///   yet emitted (trusted; the connectors' tests check it).
+/// - Splits are read in ascending order of the order in which they were first enumerated, so that event time within
+///   one instance doesn't jump back after a restore.
+pub trait SourceReader: 'static {
+    /// The type of the records.
+    type Out;
+    /// The type of the splits.
+    type Split;
+
+    /// Gives it splits to read: once before the first poll, possibly none.
+    ///
+    /// # Errors
+    /// NotFound or Corrupt when a split's data is no longer there or no longer what it was.
+    fn add_splits(&mut self, splits: Vec<Self::Split>) -> Result<()>;
+
+    /// Emits some records.
+    ///
+    /// # Errors
+    /// What the source fails with; the job then restarts by its restart strategy.
+    fn poll_next(&mut self, out: &mut SourceOutput<'_, Self::Out>) -> Result<InputStatus>;
+
+    /// Every unfinished split with its position. A finished split is left out.
+    ///
+    /// # Errors
+    /// The checkpoint is declined.
+    fn snapshot_state(&mut self, checkpoint_id: u64) -> Result<Vec<Self::Split>>;
+
+    /// The checkpoint is complete.
+    ///
+    /// # Errors
+    /// The task fails.
+    fn notify_checkpoint_complete(&mut self, _checkpoint_id: u64) -> Result<()> {
+        Ok(())
+    }
+
+    /// Counters that the engine shows beside its own ("rows skipped"), in a fixed order.
+    fn counters(&self) -> Vec<(&'static str, u64)> {
+        Vec::new()
+    }
+}
+
+/// What a reader's poll ended with. Flink's `InputStatus`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InputStatus {
+    /// Poll again at once.
+    MoreAvailable,
+    /// Nothing now; poll again at this time (milliseconds since the epoch).
+    NothingAvailableUntil(i64),
+    /// The end: no split of this instance has more.
+    EndOfInput,
+}
+
+/// Takes a reader's records. The engine hands it in; tests make one over a closure.
+pub struct SourceOutput<'a, T> {
+    emit: &'a mut dyn FnMut(T, i64) -> Result<()>,
+}
+
+impl<'a, T> SourceOutput<'a, T> {
+    /// An output that calls `emit` with each record and its timestamp ([`NO_TIMESTAMP`] if it has none).
+    pub fn new(emit: &'a mut dyn FnMut(T, i64) -> Result<()>) -> Self {
+        SourceOutput { emit }
+    }
+
+    /// Emits a record without a timestamp: the watermark strategy's assigner gives it one.
+    ///
+    /// # Errors
+    /// What the operators behind failed with: return it from `poll_next`.
+    #[inline]
+    pub fn collect(&mut self, value: T) -> Result<()> {
+        (self.emit)(value, NO_TIMESTAMP)
+    }
+
+    /// Emits a record with the timestamp that its source gave it.
+    ///
+    /// # Errors
+    /// As [`SourceOutput::collect`].
+    #[inline]
+    pub fn collect_with_timestamp(&mut self, value: T, timestamp: i64) -> Result<()> {
+        (self.emit)(value, timestamp)
+    }
+}
