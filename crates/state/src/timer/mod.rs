@@ -1,0 +1,18 @@
+//! Timers: what a keyed operator asks to be told later, by watermark or by clock, as part of its state.
+//!
+//! [`InternalTimerService`] keeps them, [`TimerService`] is what a user function sees. A snapshot takes them as
+//! [`FrozenTimers`], priority-queue states beside the keyed states. This folder never reads a clock: whoever drives it says
+//! what time it is.
+
+mod element;
+mod frozen;
+mod key_grouped;
+mod serializer;
+mod service;
+mod set;
+mod user;
+
+pub use frozen::FrozenTimers;
+pub use serializer::TIMER_SERIALIZER_SNAPSHOT_CLASS;
+pub use service::{InternalTimerService, TimeDomain, Timer};
+pub use user::{SimpleTimerService, TimerService};

@@ -1,0 +1,85 @@
+//! How a timer is written: Flink's `TimerSerializer` and its snapshot.
+
+use millpond_core::{Error, Result};
+use millpond_types::{Compatibility, DataInput, SerializerSnapshot, SharedSerializer};
+
+use super::element::TimerElement;
+
+/// The snapshot class that Flink knows timers by.
+pub const TIMER_SERIALIZER_SNAPSHOT_CLASS: &str =
+    "org.apache.flink.streaming.api.operators.TimerSerializerSnapshot";
+/// The version of that class's own format (`TimerSerializerSnapshot.VERSION`).
+const VERSION: i32 = 2;
+
+/// Writes timestamp, key and namespace of a timer. Flink's `TimerSerializer`.
+#[derive(Debug)]
+pub(super) struct TimerSerializer<K, N> {
+    pub(super) key: SharedSerializer<K>,
+    pub(super) namespace: SharedSerializer<N>,
+}
+
+impl<K: 'static, N: 'static> TimerSerializer<K, N> {
+    /// What is stored beside the timers.
+    pub(super) fn snapshot(&self) -> SerializerSnapshot {
+        SerializerSnapshot {
+            class_name: TIMER_SERIALIZER_SNAPSHOT_CLASS.to_string(),
+            version: VERSION,
+            body: Vec::new(),
+            nested: vec![self.key.snapshot(), self.namespace.snapshot()],
+        }
+    }
+
+    /// Whether timers written under `stored` can be taken over byte for byte. Nothing less will do: timers are kept in
+    /// the order of their bytes, and a key that is written otherwise is another key.
+    pub(super) fn check(&self, stored: &SerializerSnapshot) -> Result<()> {
+        let [key, namespace] = stored.nested.as_slice() else {
+            return Err(not_timers(stored));
+        };
+        if stored.class_name != TIMER_SERIALIZER_SNAPSHOT_CLASS {
+            return Err(not_timers(stored));
+        }
+        same(
+            "key",
+            &*self.key.snapshot().to_string(),
+            key,
+            self.key.resolve_compatibility(key),
+        )?;
+        same(
+            "namespace",
+            &self.namespace.snapshot().to_string(),
+            namespace,
+            self.namespace.resolve_compatibility(namespace),
+        )
+    }
+
+    /// Reads one timer from the front of `input`: checks that key and namespace are such, and keeps their bytes.
+    pub(super) fn read(&self, input: &mut DataInput<'_>) -> Result<(K, TimerElement)> {
+        let timestamp = TimerElement::read_timestamp(input)?;
+        let start = input.rest();
+        let key = self.key.deserialize(input)?;
+        self.namespace.deserialize(input)?;
+        let len = start.len().saturating_sub(input.remaining());
+        let tail = start.get(..len).unwrap_or_default();
+        Ok((key, TimerElement::new(timestamp, tail)))
+    }
+}
+
+fn not_timers(stored: &SerializerSnapshot) -> Error {
+    Error::incompatible("restore timers", "the stored state does not hold timers").with("stored", stored)
+}
+
+fn same(part: &'static str, ours: &str, stored: &SerializerSnapshot, answer: Compatibility) -> Result<()> {
+    let reason = match answer {
+        Compatibility::AsIs => return Ok(()),
+        Compatibility::AfterMigration => "it would have to be migrated, and timers cannot be".to_string(),
+        Compatibility::Incompatible(reason) => reason,
+    };
+    Err(Error::incompatible(
+        "restore timers",
+        format!("the {part} type does not read the stored timers: {reason}"),
+    )
+    .with("part", part)
+    .with("stored", stored)
+    .with("expected", ours)
+    .hint("keep the type that the snapshot was taken with"))
+}

@@ -1,0 +1,300 @@
+//! The timers of one operator instance under one name: registered by key and namespace, handed out when they are due.
+
+use super::element::TimerElement;
+use super::frozen::FrozenTimers;
+use super::key_grouped::KeyGroupedTimers;
+use super::serializer::TimerSerializer;
+use millpond_core::{Error, Result};
+use millpond_types::key_group::key_group_for_hash;
+use millpond_types::{DataInput, DataOutput, KeyGroupRange, SerializerSnapshot, SharedSerializer, StateKey};
+
+/// What a timer is measured by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum TimeDomain {
+    /// The watermark: the progress of the records' own timestamps.
+    EventTime,
+    /// The clock.
+    ProcessingTime,
+}
+
+impl TimeDomain {
+    /// The prefix of the name that a service's timers of this domain are stored under. The service's name follows.
+    pub fn state_name_prefix(self) -> &'static str {
+        match self {
+            TimeDomain::EventTime => "_timer_state/event_",
+            TimeDomain::ProcessingTime => "_timer_state/processing_",
+        }
+    }
+}
+
+/// A timer that is due. Flink's `InternalTimer`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Timer<K, N> {
+    /// When it was due, in milliseconds.
+    pub timestamp: i64,
+    /// The key that it was registered for.
+    pub key: K,
+    /// The namespace that it was registered for.
+    pub namespace: N,
+    /// The key group of `key`.
+    pub key_group: u32,
+}
+
+/// Keyed event-time and processing-time timers of one operator instance. Flink's `InternalTimerServiceImpl`.
+///
+/// # Contract
+/// - A timer is (timestamp, key, namespace) in one time domain; registering it twice is registering it once.
+/// - Due timers come in the order of their timestamps. Among equal timestamps the lower key group comes first, then the
+///   lower serialized key, then the lower serialized namespace: an order that depends on the data alone, and so is the same
+///   in every run and after a restore.
+/// - They come one at a time, so that whoever handles one may register and delete others, the same timestamp included;
+///   the next poll sees that.
+/// - Registering and deleting take O(log n), and so does taking the next one.
+/// - Neither the watermark nor the clock is state: a restored service starts at the lowest watermark.
+///
+/// ```
+/// use millpond_state::timer::InternalTimerService;
+/// # use millpond_types::{Compatibility, DataInput, DataOutput, KeyGroupRange, SerializerSnapshot, TypeSerializer};
+/// # use std::sync::Arc;
+/// # #[derive(Debug)] struct Numbers;
+/// # impl TypeSerializer<i64> for Numbers {
+/// #     fn serialize(&self, v: &i64, out: &mut DataOutput) -> millpond_core::Result<()> { out.write_i64(*v); Ok(()) }
+/// #     fn deserialize(&self, input: &mut DataInput<'_>) -> millpond_core::Result<i64> { input.read_i64() }
+/// #     fn snapshot(&self) -> SerializerSnapshot { SerializerSnapshot::simple("numbers") }
+/// #     fn resolve_compatibility(&self, _: &SerializerSnapshot) -> Compatibility { Compatibility::AsIs }
+/// # }
+/// # fn main() -> millpond_core::Result<()> {
+/// let range = KeyGroupRange::new(0, 127)?;
+/// let mut timers = InternalTimerService::new("user-timers", Arc::new(Numbers), Arc::new(Numbers), range, 128);
+/// timers.register_event_time_timer(&7, &0, 1_000)?;
+/// timers.register_event_time_timer(&7, &0, 500)?;
+/// timers.advance_watermark(800);
+/// while let Some(timer) = timers.poll_event_timer(800)? {
+///     assert_eq!((timer.key, timer.timestamp), (7, 500));
+///     timers.register_event_time_timer(&timer.key, &0, timer.timestamp + 1_000)?;
+/// }
+/// assert_eq!(timers.num_event_time_timers(), 2);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct InternalTimerService<K, N> {
+    name: String,
+    range: KeyGroupRange,
+    max_parallelism: u32,
+    serializer: TimerSerializer<K, N>,
+    event: KeyGroupedTimers,
+    processing: KeyGroupedTimers,
+    current_watermark: i64,
+    buffer: DataOutput,
+}
+
+impl<K: StateKey, N: Clone + 'static> InternalTimerService<K, N> {
+    /// No timers, for the key groups of `range` out of `max_parallelism`.
+    pub fn new(
+        name: impl Into<String>,
+        key_serializer: SharedSerializer<K>,
+        namespace_serializer: SharedSerializer<N>,
+        range: KeyGroupRange,
+        max_parallelism: u32,
+    ) -> Self {
+        InternalTimerService {
+            name: name.into(),
+            range,
+            max_parallelism: max_parallelism.max(1),
+            serializer: TimerSerializer {
+                key: key_serializer,
+                namespace: namespace_serializer,
+            },
+            event: KeyGroupedTimers::new(range),
+            processing: KeyGroupedTimers::new(range),
+            current_watermark: i64::MIN,
+            buffer: DataOutput::new(),
+        }
+    }
+
+    /// The name that the service has in the operator (`user-timers` for a process function, as in Flink).
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Registers a timer that is due when the watermark reaches `timestamp`; false when it was registered already.
+    /// One whose timestamp the watermark has passed is handed out by the next poll.
+    ///
+    /// # Errors
+    /// IllegalState when the key belongs to another operator instance; as the serializers of key and namespace.
+    pub fn register_event_time_timer(&mut self, key: &K, namespace: &N, timestamp: i64) -> Result<bool> {
+        let (key_group, timer) = self.element(key, namespace, timestamp)?;
+        Ok(self.event.insert(key_group, timer))
+    }
+
+    /// Deletes such a timer; false when there was none.
+    ///
+    /// # Errors
+    /// As [`Self::register_event_time_timer`].
+    pub fn delete_event_time_timer(&mut self, key: &K, namespace: &N, timestamp: i64) -> Result<bool> {
+        let (key_group, timer) = self.element(key, namespace, timestamp)?;
+        Ok(self.event.remove(key_group, &timer))
+    }
+
+    /// Registers a timer that is due when the clock reaches `timestamp`; false when it was registered already.
+    /// The engine asks [`Self::next_processing_time_timer`] afterwards and sets its alarm.
+    ///
+    /// # Errors
+    /// As [`Self::register_event_time_timer`].
+    pub fn register_processing_time_timer(&mut self, key: &K, namespace: &N, timestamp: i64) -> Result<bool> {
+        let (key_group, timer) = self.element(key, namespace, timestamp)?;
+        Ok(self.processing.insert(key_group, timer))
+    }
+
+    /// Deletes such a timer; false when there was none.
+    ///
+    /// # Errors
+    /// As [`Self::register_event_time_timer`].
+    pub fn delete_processing_time_timer(&mut self, key: &K, namespace: &N, timestamp: i64) -> Result<bool> {
+        let (key_group, timer) = self.element(key, namespace, timestamp)?;
+        Ok(self.processing.remove(key_group, &timer))
+    }
+
+    /// Moves the watermark; one that goes back is ignored. Due timers are then taken with [`Self::poll_event_timer`].
+    pub fn advance_watermark(&mut self, watermark: i64) {
+        self.current_watermark = self.current_watermark.max(watermark);
+    }
+
+    /// The watermark; `i64::MIN` before the first.
+    pub fn current_watermark(&self) -> i64 {
+        self.current_watermark
+    }
+
+    /// Takes the next event-time timer due at `watermark`, and moves the watermark there first.
+    ///
+    /// # Errors
+    /// As the serializers of key and namespace.
+    pub fn poll_event_timer(&mut self, watermark: i64) -> Result<Option<Timer<K, N>>> {
+        self.advance_watermark(watermark);
+        let due = self.event.pop_due(watermark);
+        due.map(|(key_group, timer)| self.timer(key_group, &timer))
+            .transpose()
+    }
+
+    /// Takes the next processing-time timer due at `time`.
+    ///
+    /// # Errors
+    /// As the serializers of key and namespace.
+    pub fn poll_processing_timer(&mut self, time: i64) -> Result<Option<Timer<K, N>>> {
+        let due = self.processing.pop_due(time);
+        due.map(|(key_group, timer)| self.timer(key_group, &timer))
+            .transpose()
+    }
+
+    /// When the next event-time timer is due.
+    pub fn next_event_time_timer(&self) -> Option<i64> {
+        self.event.next_timestamp()
+    }
+
+    /// When the next processing-time timer is due: what the engine sets its alarm to.
+    pub fn next_processing_time_timer(&self) -> Option<i64> {
+        self.processing.next_timestamp()
+    }
+
+    /// How many event-time timers are registered.
+    pub fn num_event_time_timers(&self) -> usize {
+        self.event.len()
+    }
+
+    /// How many processing-time timers are registered.
+    pub fn num_processing_time_timers(&self) -> usize {
+        self.processing.len()
+    }
+
+    /// The timers of one domain as they are now, for a snapshot. It takes one reference count a key group, however many
+    /// timers there are; later changes copy what they touch.
+    pub fn freeze(&self, domain: TimeDomain) -> FrozenTimers {
+        FrozenTimers {
+            state_name: self.state_name(domain),
+            serializer: self.serializer.snapshot(),
+            timers: self.timers(domain).clone(),
+        }
+    }
+
+    /// The name that the timers of a domain are stored under.
+    pub fn state_name(&self, domain: TimeDomain) -> String {
+        format!("{}{}", domain.state_name_prefix(), self.name)
+    }
+
+    /// Whether timers stored under this serializer snapshot can be restored.
+    ///
+    /// # Errors
+    /// Incompatible, naming the key's or the namespace's type, unless both are read as they are.
+    pub fn check_compatibility(&self, stored: &SerializerSnapshot) -> Result<()> {
+        self.serializer
+            .check(stored)
+            .map_err(|e| e.with("timer_service", &self.name))
+    }
+
+    /// Restores one timer, as [`FrozenTimers::for_each_element`] wrote it, from the front of `input`. One of a key group
+    /// that is not ours is read and dropped.
+    ///
+    /// # Errors
+    /// Corrupt when it is not a timer, or one of another key group.
+    pub fn restore_element(
+        &mut self,
+        domain: TimeDomain,
+        key_group: u32,
+        input: &mut DataInput<'_>,
+    ) -> Result<()> {
+        let (key, timer) = self
+            .serializer
+            .read(input)
+            .map_err(|e| e.with("timer_service", &self.name))?;
+        let expected = key_group_for_hash(key.java_hash(), self.max_parallelism);
+        if expected != key_group {
+            return Err(Error::corrupt(
+                "restore timers",
+                "a timer lies in another key group than its key's",
+            )
+            .with("timer_service", &self.name)
+            .with("key_group", key_group)
+            .with("expected", expected));
+        }
+        match domain {
+            TimeDomain::EventTime => self.event.insert(key_group, timer),
+            TimeDomain::ProcessingTime => self.processing.insert(key_group, timer),
+        };
+        Ok(())
+    }
+
+    fn timers(&self, domain: TimeDomain) -> &KeyGroupedTimers {
+        match domain {
+            TimeDomain::EventTime => &self.event,
+            TimeDomain::ProcessingTime => &self.processing,
+        }
+    }
+
+    fn element(&mut self, key: &K, namespace: &N, timestamp: i64) -> Result<(u32, TimerElement)> {
+        let key_group = key_group_for_hash(key.java_hash(), self.max_parallelism);
+        if !self.range.contains(key_group) {
+            return Err(Error::illegal_state(
+                "use timer",
+                "the key belongs to another operator instance; its hash must not change while it is a key",
+            )
+            .with("timer_service", &self.name)
+            .with("key_group", key_group)
+            .with("key_groups", self.range));
+        }
+        self.buffer.clear();
+        self.serializer.key.serialize(key, &mut self.buffer)?;
+        self.serializer.namespace.serialize(namespace, &mut self.buffer)?;
+        Ok((key_group, TimerElement::new(timestamp, self.buffer.as_slice())))
+    }
+
+    fn timer(&self, key_group: u32, timer: &TimerElement) -> Result<Timer<K, N>> {
+        let mut input = DataInput::new(timer.tail());
+        Ok(Timer {
+            timestamp: timer.timestamp(),
+            key: self.serializer.key.deserialize(&mut input)?,
+            namespace: self.serializer.namespace.deserialize(&mut input)?,
+            key_group,
+        })
+    }
+}
