@@ -1,0 +1,86 @@
+//! A job as the engine deploys it: vertices of chained operators, and the edges between them. Flink's `JobGraph`.
+
+use crate::operator::TaskInfo;
+use crate::task::{ChannelSender, TaskChain};
+use millpond_core::{Configuration, JobId, OperatorId, Result};
+use millpond_types::registry::SerializerRegistry;
+use std::sync::Arc;
+
+/// A job, ready to deploy.
+pub struct JobGraph {
+    /// Its identity.
+    pub job_id: JobId,
+    /// Its name.
+    pub name: String,
+    /// Its options.
+    pub config: Arc<Configuration>,
+    /// The serializers that it registered.
+    pub serializers: Arc<SerializerRegistry>,
+    /// Its vertices; a vertex's place is its number.
+    pub vertices: Vec<JobVertex>,
+    /// Its edges.
+    pub edges: Vec<JobEdge>,
+}
+
+/// A chain of operators that runs as `parallelism` tasks. Flink's `JobVertex`.
+pub struct JobVertex {
+    /// The operators' names joined by ` -> `.
+    pub name: String,
+    /// How many tasks it runs as.
+    pub parallelism: u32,
+    /// How many key groups its keyed state has: its parallelism can never be more.
+    pub max_parallelism: u32,
+    /// Whether it begins with a source.
+    pub is_source: bool,
+    /// Its operators, upstream first.
+    pub operators: Vec<OperatorDescription>,
+    /// Makes its tasks' chains.
+    pub factory: Arc<dyn ChainFactory>,
+}
+
+/// An operator of a vertex.
+#[derive(Clone, Debug)]
+pub struct OperatorDescription {
+    /// Its identity: from its uid, or from its place in the job where it has none.
+    pub id: OperatorId,
+    /// The uid that the user gave.
+    pub uid: Option<String>,
+    /// Its name.
+    pub name: String,
+}
+
+/// How the records of an edge are distributed over the tasks of its target. Flink's `ShipStrategyType` and partitioners.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exchange {
+    /// Task i to task i: both sides have the same parallelism. `ForwardPartitioner`.
+    Forward,
+    /// By the key group of each record. `KeyGroupStreamPartitioner`.
+    Hash,
+    /// Round robin. `RebalancePartitioner`.
+    Rebalance,
+    /// Each record to every task. `BroadcastPartitioner`.
+    Broadcast,
+}
+
+/// An edge between two vertices.
+#[derive(Clone, Debug)]
+pub struct JobEdge {
+    /// The vertex that writes.
+    pub source: usize,
+    /// The vertex that reads.
+    pub target: usize,
+    /// Which input of the target it feeds: 0, or 1 for the second stream of a connected pair.
+    pub target_input: usize,
+    /// How records are distributed.
+    pub exchange: Exchange,
+}
+
+/// Makes the chain of one task. Called on the task's own thread, at each start.
+pub trait ChainFactory: Send + Sync {
+    /// The chain of the task `task`. `outputs` holds, for each outgoing edge of the vertex in the order of
+    /// [`JobGraph::edges`], the channels to write into (one for a forward edge, one for each target task otherwise).
+    ///
+    /// # Errors
+    /// What the user's factories fail with.
+    fn create(&self, task: &TaskInfo, outputs: Vec<Vec<ChannelSender>>) -> Result<Box<dyn TaskChain>>;
+}

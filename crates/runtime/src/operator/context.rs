@@ -1,0 +1,75 @@
+//! What an operator gets when it is initialized.
+
+use millpond_core::host::Clock;
+use millpond_core::{Configuration, JobId, OperatorId};
+use millpond_state::handle::OperatorSubtaskState;
+use millpond_state::stream::StateHandleReader;
+use millpond_types::registry::SerializerRegistry;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+/// Where a task stands in its job.
+#[derive(Clone, Debug)]
+pub struct TaskInfo {
+    /// The job.
+    pub job_id: JobId,
+    /// The vertex's name: the names of its operators joined by ` -> `.
+    pub task_name: String,
+    /// Which parallel instance this is, from 0.
+    pub subtask_index: u32,
+    /// How many there are.
+    pub parallelism: u32,
+    /// How many key groups the vertex's keyed state has.
+    pub max_parallelism: u32,
+    /// How often the task was started before.
+    pub attempt: u32,
+}
+
+/// What one operator instance was restored with.
+#[derive(Clone, Debug, Default)]
+pub struct RestoredState {
+    /// The operator's state from the snapshot, already redistributed: keyed handles may hold more key groups than this
+    /// instance owns.
+    pub state: OperatorSubtaskState,
+}
+
+/// Counters of one operator instance, read by whoever shows the job.
+#[derive(Debug, Default)]
+pub struct OperatorMetrics {
+    /// Records that came in.
+    pub records_in: AtomicU64,
+    /// Records that went out.
+    pub records_out: AtomicU64,
+    /// Bytes of its state in the last snapshot. Flink's `currentStateSize`.
+    pub state_size_bytes: AtomicU64,
+}
+
+/// What an operator gets when it is initialized.
+#[derive(Clone)]
+pub struct OperatorContext {
+    /// Where its task stands.
+    pub task: TaskInfo,
+    /// Its identity.
+    pub operator_id: OperatorId,
+    /// Its uid, or its name where it has none.
+    pub operator_name: String,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// The job's options.
+    pub config: Arc<Configuration>,
+    /// The serializers that the job registered.
+    pub serializers: Arc<SerializerRegistry>,
+    /// The state it is restored with. `None`: the job starts afresh. An operator that the snapshot doesn't know gets
+    /// `Some` with nothing in it.
+    pub restored: Option<RestoredState>,
+    /// Reads what the restored handles name.
+    pub state_reader: Arc<dyn StateHandleReader>,
+    /// The checkpoint that this very job recovered from by itself; `None` for a fresh start and for a start from a savepoint.
+    pub recovered_checkpoint_id: Option<u64>,
+    /// The id of the first checkpoint that this attempt can take.
+    pub first_checkpoint_id: u64,
+    /// Whether checkpoints will come.
+    pub checkpointing_enabled: bool,
+    /// Its counters.
+    pub metrics: Arc<OperatorMetrics>,
+}

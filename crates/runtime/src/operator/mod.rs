@@ -1,0 +1,233 @@
+//! The contracts of operators, and how they are chained.
+//!
+//! A chain is a tree of operators inside one task: each [`ChainLink`] owns an operator and the outputs behind it, down to
+//! [`ChainOutput`]s that write into channels. Records go down by one call for each operator; the task reaches the operators
+//! themselves by [`ChainOutput::visit`].
+
+mod context;
+mod link;
+
+pub use context::{OperatorContext, OperatorMetrics, RestoredState, TaskInfo};
+pub use link::ChainLink;
+
+use crate::element::{StreamElement, WatermarkStatus};
+use millpond_api::{Output, Watermark};
+use millpond_checkpoint::CheckpointBarrier;
+use millpond_core::{OperatorId, Result};
+use millpond_state::handle::OperatorSubtaskState;
+use millpond_state::stream::CheckpointStreamFactory;
+
+/// What stands behind an operator in its chain: another operator, a channel writer, or several of them.
+pub trait ChainOutput<T>: Output<T> {
+    /// Passes a watermark on.
+    ///
+    /// # Errors
+    /// As [`Output::collect`].
+    fn emit_watermark(&mut self, watermark: Watermark) -> Result<()>;
+
+    /// Passes on whether this chain is idle.
+    ///
+    /// # Errors
+    /// As [`Output::collect`].
+    fn emit_watermark_status(&mut self, status: WatermarkStatus) -> Result<()>;
+
+    /// Shows `visitor` every operator and every channel writer from here on, in the order that it asks for.
+    ///
+    /// # Errors
+    /// The first error of the visitor; the rest is not visited then.
+    fn visit(&mut self, visitor: &mut dyn ChainVisitor) -> Result<()>;
+}
+
+/// Which end of a chain a visitor begins with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VisitOrder {
+    /// Operators before those that they feed (`end_input`, snapshots).
+    UpstreamFirst,
+    /// Operators after those that they feed (`initialize`: whoever emits must find its consumers open).
+    DownstreamFirst,
+}
+
+/// Something that the task does with every operator or channel writer of its chain.
+pub trait ChainVisitor {
+    /// The order to visit in.
+    fn order(&self) -> VisitOrder {
+        VisitOrder::UpstreamFirst
+    }
+    /// An operator.
+    ///
+    /// # Errors
+    /// Ends the visit.
+    fn operator(&mut self, _operator: &mut dyn StreamOperator) -> Result<()> {
+        Ok(())
+    }
+    /// A writer into channels.
+    ///
+    /// # Errors
+    /// Ends the visit.
+    fn writer(&mut self, _writer: &mut dyn ChannelWriter) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// A writer into the channels of one edge, as the task sees it.
+pub trait ChannelWriter {
+    /// Sends `element` (an event, not records) into every channel, behind all records written so far.
+    ///
+    /// # Errors
+    /// Cancelled when the job is being torn down.
+    fn broadcast(&mut self, element: &mut dyn FnMut() -> StreamElement) -> Result<()>;
+    /// Sends what is buffered.
+    ///
+    /// # Errors
+    /// Cancelled when the job is being torn down.
+    fn flush(&mut self) -> Result<()>;
+    /// Whether every channel has room. A task doesn't take new input while one has not.
+    fn is_available(&self) -> bool;
+}
+
+/// An operator as the task sees it: its life, without its types. Flink's `StreamOperator`.
+///
+/// # Contract
+/// `initialize` once, then records, watermarks, timers and snapshots in any order, then `end_input` once when every input
+/// ended (not when the job is cancelled), possibly more snapshots and notices, then `close` (always, also after failures).
+pub trait StreamOperator {
+    /// Its identity: what its state is stored under.
+    fn operator_id(&self) -> OperatorId;
+    /// Restores state and opens the user function.
+    ///
+    /// # Errors
+    /// Incompatible or Corrupt when the restored state doesn't fit; what the user function fails with.
+    fn initialize(&mut self, ctx: OperatorContext) -> Result<()>;
+    /// The synchronous part of a snapshot. Returns what is left to do elsewhere.
+    ///
+    /// # Errors
+    /// The checkpoint is declined; the task goes on.
+    fn snapshot_state(&mut self, barrier: &CheckpointBarrier) -> Result<SnapshotFuture>;
+    /// The checkpoint is complete.
+    ///
+    /// # Errors
+    /// The task fails.
+    fn notify_checkpoint_complete(&mut self, checkpoint_id: u64) -> Result<()>;
+    /// The checkpoint will never complete.
+    ///
+    /// # Errors
+    /// The task fails.
+    fn notify_checkpoint_aborted(&mut self, checkpoint_id: u64) -> Result<()>;
+    /// No input will follow: emit what is left. Flink's `finish`.
+    ///
+    /// # Errors
+    /// The task fails.
+    fn end_input(&mut self) -> Result<()>;
+    /// When its next processing-time timer is due (milliseconds since the epoch).
+    fn next_processing_timer(&self) -> Option<i64>;
+    /// Fires the processing-time timers that are due at `now_ms`.
+    ///
+    /// # Errors
+    /// The task fails.
+    fn advance_processing_time(&mut self, now_ms: i64) -> Result<()>;
+    /// Releases what it holds.
+    ///
+    /// # Errors
+    /// Logged; the task is over anyway.
+    fn close(&mut self) -> Result<()>;
+}
+
+/// What is left of a snapshot after its synchronous part: runs on another thread and writes the state.
+pub type SnapshotFuture =
+    Box<dyn FnOnce(&dyn CheckpointStreamFactory) -> Result<OperatorSubtaskState> + Send>;
+
+/// An operator with one input, by its types. [`ChainLink`] makes a [`StreamOperator`] and a [`ChainOutput`] of it.
+///
+/// Every method gets the output behind the operator, so that timers, ends and opens can emit too.
+pub trait OneInputOperator: 'static {
+    /// The records that it takes.
+    type In: 'static;
+    /// The records that it emits.
+    type Out: 'static;
+
+    /// See [`StreamOperator::initialize`].
+    ///
+    /// # Errors
+    /// The task fails.
+    fn initialize(&mut self, _ctx: OperatorContext, _out: &mut dyn ChainOutput<Self::Out>) -> Result<()> {
+        Ok(())
+    }
+    /// Takes a record.
+    ///
+    /// # Errors
+    /// The task fails.
+    fn process_element(
+        &mut self,
+        value: Self::In,
+        timestamp: i64,
+        out: &mut dyn ChainOutput<Self::Out>,
+    ) -> Result<()>;
+    /// Takes a watermark; fires event-time timers before it passes it on.
+    ///
+    /// # Errors
+    /// The task fails.
+    fn process_watermark(
+        &mut self,
+        watermark: Watermark,
+        out: &mut dyn ChainOutput<Self::Out>,
+    ) -> Result<()> {
+        out.emit_watermark(watermark)
+    }
+    /// Takes a change between idle and active.
+    ///
+    /// # Errors
+    /// The task fails.
+    fn process_watermark_status(
+        &mut self,
+        status: WatermarkStatus,
+        out: &mut dyn ChainOutput<Self::Out>,
+    ) -> Result<()> {
+        out.emit_watermark_status(status)
+    }
+    /// See [`StreamOperator::snapshot_state`]. `None`: the operator has no state.
+    ///
+    /// # Errors
+    /// The checkpoint is declined.
+    fn snapshot_state(&mut self, _barrier: &CheckpointBarrier) -> Result<Option<SnapshotFuture>> {
+        Ok(None)
+    }
+    /// See [`StreamOperator::notify_checkpoint_complete`].
+    ///
+    /// # Errors
+    /// The task fails.
+    fn notify_checkpoint_complete(&mut self, _checkpoint_id: u64) -> Result<()> {
+        Ok(())
+    }
+    /// See [`StreamOperator::notify_checkpoint_aborted`].
+    ///
+    /// # Errors
+    /// The task fails.
+    fn notify_checkpoint_aborted(&mut self, _checkpoint_id: u64) -> Result<()> {
+        Ok(())
+    }
+    /// See [`StreamOperator::end_input`].
+    ///
+    /// # Errors
+    /// The task fails.
+    fn end_input(&mut self, _out: &mut dyn ChainOutput<Self::Out>) -> Result<()> {
+        Ok(())
+    }
+    /// See [`StreamOperator::next_processing_timer`].
+    fn next_processing_timer(&self) -> Option<i64> {
+        None
+    }
+    /// See [`StreamOperator::advance_processing_time`].
+    ///
+    /// # Errors
+    /// The task fails.
+    fn advance_processing_time(&mut self, _now_ms: i64, _out: &mut dyn ChainOutput<Self::Out>) -> Result<()> {
+        Ok(())
+    }
+    /// See [`StreamOperator::close`].
+    ///
+    /// # Errors
+    /// Logged.
+    fn close(&mut self) -> Result<()> {
+        Ok(())
+    }
+}
