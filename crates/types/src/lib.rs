@@ -11,5 +11,7 @@ pub mod snapshot;
 pub use data::{DataInput, DataOutput};
 pub use key::{JavaHash, StateKey};
 pub use key_group::KeyGroupRange;
+pub use millpond_core::{Error, ErrorKind, Result};
+pub use serializer::void::VoidNamespace;
 pub use serializer::{SharedSerializer, StateType, TypeSerializer};
-pub use snapshot::{Compatibility, SerializerSnapshot};
+pub use snapshot::{Compatibility, SerializerSnapshot, SnapshotBody};
