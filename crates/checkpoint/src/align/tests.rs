@@ -1,0 +1,1 @@
+//! Behaviour of both machines, one rule a test.

@@ -1,0 +1,55 @@
+//! What travels with the stream when a checkpoint is taken: the barrier, its kind, the mode that receivers keep.
+//!
+//! The coordinator makes barriers, sources inject them, the aligner counts them, and storage learns from the kind
+//! whom the result belongs to. So these words stand under all of them. Plain data, no behaviour beyond questions.
+
+use millpond_core::CheckpointId;
+
+/// How exactly state reflects the input after a restore. Flink's `CheckpointingMode`
+/// (`execution.checkpointing.mode`, default exactly once).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum CheckpointingMode {
+    /// A channel that delivered its barrier waits for the others: each record counts once.
+    #[default]
+    ExactlyOnce,
+    /// No channel ever waits: lower latency, and after a restore a record may count more than once.
+    AtLeastOnce,
+}
+
+/// Why a snapshot is taken, and so who owns it. Flink's `SnapshotType`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CheckpointKind {
+    /// For recovery; owned, subsumed and deleted by the job.
+    Checkpoint,
+    /// On demand; owned by the user and never deleted. Side effects aren't committed by it (FLIP-203), since
+    /// recovery doesn't start from it.
+    Savepoint,
+    /// A savepoint after which the job ends. Sources emit nothing after its barrier.
+    Stop {
+        /// Whether sources send the largest watermark before the barrier, so that every event-time timer fires and
+        /// the pipeline drains. A drained job can't meaningfully be continued from the savepoint.
+        drain: bool,
+    },
+}
+
+impl CheckpointKind {
+    /// Whether the result belongs to the user.
+    pub fn is_savepoint(self) -> bool {
+        !matches!(self, CheckpointKind::Checkpoint)
+    }
+    /// Whether the job ends when this snapshot is complete. Flink says "synchronous savepoint".
+    pub fn is_stop(self) -> bool {
+        matches!(self, CheckpointKind::Stop { .. })
+    }
+}
+
+/// The mark that splits a stream into what is part of a checkpoint and what comes after. Flink's `CheckpointBarrier`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct CheckpointBarrier {
+    /// The checkpoint; ids rise within a job and are never used twice.
+    pub checkpoint: CheckpointId,
+    /// Wall-clock time of the trigger, in milliseconds since the epoch: the checkpoint's timestamp.
+    pub timestamp_ms: i64,
+    /// Why the snapshot is taken.
+    pub kind: CheckpointKind,
+}

@@ -1,0 +1,1 @@
+//! Behaviour of the coordinator, one rule a test.
