@@ -1,0 +1,313 @@
+//! Every option that Millpond knows, under Flink's keys, with Flink's defaults where it has one.
+
+use super::parse::{parse_bool, parse_duration, parse_memory_size, parse_number};
+use super::{ConfigOption, Configuration};
+use crate::error::Result;
+use crate::ids::JobId;
+use std::time::Duration;
+
+/// An option without its type: what `--help`, the docs and the check of given keys need.
+pub struct KnownOption {
+    /// See [`ConfigOption::key`].
+    pub key: &'static str,
+    /// See [`ConfigOption::fallback_keys`].
+    pub fallback_keys: &'static [&'static str],
+    /// See [`ConfigOption::default`].
+    pub default: Option<&'static str>,
+    /// See [`ConfigOption::doc`].
+    pub doc: &'static str,
+    /// Says what is wrong with a text.
+    pub check: fn(&str) -> std::result::Result<(), String>,
+}
+
+impl KnownOption {
+    /// Whether `key` is its key or an older spelling.
+    pub fn answers_to(&self, key: &str) -> bool {
+        self.key == key || self.fallback_keys.contains(&key)
+    }
+}
+
+macro_rules! options {
+    ($($(#[$doc:meta])* $name:ident: $t:ty = $key:literal $(or $fallback:literal)*, $default:expr, $parse:expr, $text:literal;)*) => {
+        $(
+            #[doc = concat!("`", $key, "`: ", $text)]
+            pub const $name: ConfigOption<$t> = ConfigOption {
+                key: $key,
+                fallback_keys: &[$($fallback),*],
+                default: $default,
+                doc: $text,
+                parse: $parse,
+            };
+        )*
+        /// Every option, in the order of the documentation.
+        pub fn known() -> &'static [KnownOption] {
+            const KNOWN: &[KnownOption] = &[$(KnownOption {
+                key: $name.key,
+                fallback_keys: $name.fallback_keys,
+                default: $name.default,
+                doc: $name.doc,
+                check: |text| ($name.parse)(text).map(|_| ()),
+            }),*];
+            KNOWN
+        }
+    };
+}
+
+options! {
+    PIPELINE_NAME: String = "pipeline.name", None, text,
+        "the job's name; its id, and so its checkpoint folder, follows from it";
+    JOB_ID: JobId = "$internal.pipeline.job-id" or "pipeline.job-id", None, job_id,
+        "the job's id, 32 hexadecimal digits, instead of the one that follows from its name";
+    PARALLELISM_DEFAULT: u32 = "parallelism.default", Some("1"), positive,
+        "how many tasks an operator runs as, from 1 to 32768";
+    MAX_PARALLELISM: u32 = "pipeline.max-parallelism", None, positive,
+        "how many key groups keyed state has, from 1 to 32768: no operator can ever have more tasks, and it can't be changed while state is kept; by default 128, more for a high parallelism";
+    OPERATOR_CHAINING: bool = "pipeline.operator-chaining.enabled", Some("true"), parse_bool,
+        "whether operators that need no exchange between them share a task";
+    BUFFER_TIMEOUT: Duration = "execution.buffer-timeout.interval" or "execution.buffer-timeout", Some("100 ms"), parse_duration,
+        "the longest that a busy task keeps records back to fill a batch";
+    BUFFERS_PER_CHANNEL: u32 = "taskmanager.network.memory.buffers-per-channel", Some("8"), positive,
+        "how many batches a channel between two tasks holds before its sender has to wait";
+    STATE_BACKEND: StateBackendKind = "state.backend.type" or "state.backend", Some("hashmap"), state_backend,
+        "where keyed state lives: hashmap";
+
+    CHECKPOINTING_INTERVAL: Duration = "execution.checkpointing.interval", None, parse_duration,
+        "the time from one checkpoint to the next; unset or 0: no periodic checkpoints";
+    CHECKPOINTING_MODE: CheckpointingMode = "execution.checkpointing.mode", Some("EXACTLY_ONCE"), mode,
+        "EXACTLY_ONCE or AT_LEAST_ONCE";
+    CHECKPOINTING_TIMEOUT: Duration = "execution.checkpointing.timeout", Some("10 min"), parse_duration,
+        "a checkpoint that takes longer is aborted";
+    CHECKPOINTING_MIN_PAUSE: Duration = "execution.checkpointing.min-pause", Some("0 ms"), parse_duration,
+        "the least time from the end of one checkpoint to the start of the next";
+    MAX_CONCURRENT_CHECKPOINTS: u32 = "execution.checkpointing.max-concurrent-checkpoints", Some("1"), positive,
+        "how many checkpoints may be under way at once";
+    TOLERABLE_FAILED_CHECKPOINTS: u32 = "execution.checkpointing.tolerable-failed-checkpoints", Some("0"), parse_number,
+        "how many checkpoints in a row may fail before the job fails";
+    CHECKPOINTS_DIR: String = "execution.checkpointing.dir" or "state.checkpoints.dir", None, text,
+        "the folder for checkpoints, as a path or file:// URI; unset: checkpoints are kept nowhere and the job can't come back after its process ends";
+    SAVEPOINT_DIR: String = "execution.checkpointing.savepoint-dir" or "state.savepoints.dir", None, text,
+        "the folder for savepoints whose request names none";
+    NUM_RETAINED: u32 = "execution.checkpointing.num-retained" or "state.checkpoints.num-retained", Some("1"), positive,
+        "how many completed checkpoints are kept; more cost space and are what a damaged one is replaced by";
+    CHECKPOINT_RETENTION: CheckpointRetention = "execution.checkpointing.externalized-checkpoint-retention", Some("NO_EXTERNALIZED_CHECKPOINTS"), retention,
+        "what becomes of checkpoints when the job is cancelled: RETAIN_ON_CANCELLATION, DELETE_ON_CANCELLATION or NO_EXTERNALIZED_CHECKPOINTS (deleted); a job that fails for good keeps them unless NO_EXTERNALIZED_CHECKPOINTS is given";
+    INCREMENTAL: bool = "execution.checkpointing.incremental" or "state.backend.incremental", Some("false"), parse_bool,
+        "whether a checkpoint stores only what changed since the one before";
+    DATA_INLINE_THRESHOLD: u64 = "execution.checkpointing.data-inline-threshold" or "state.storage.fs.memory-threshold", Some("20kb"), parse_memory_size,
+        "state smaller than this stands in the metadata file instead of a file of its own, at most 1 mb";
+    CHECKPOINT_HISTORY: u32 = "web.checkpoints.history", Some("10"), positive,
+        "how many checkpoints the statistics remember";
+
+    RECOVERY_PATH: String = "execution.state-recovery.path" or "execution.savepoint.path", None, text,
+        "the savepoint or checkpoint to start from";
+    IGNORE_UNCLAIMED_STATE: bool = "execution.state-recovery.ignore-unclaimed-state" or "execution.savepoint.ignore-unclaimed-state", Some("false"), parse_bool,
+        "whether state that belongs to no operator of the job may be left behind";
+    CLAIM_MODE: ClaimMode = "execution.state-recovery.claim-mode" or "execution.savepoint-restore-mode", Some("NO_CLAIM"), claim_mode,
+        "who owns the snapshot that the job starts from: NO_CLAIM (the user) or CLAIM (the job, which deletes it when it is no longer needed)";
+
+    RESTART_STRATEGY: RestartStrategyKind = "restart-strategy.type" or "restart-strategy", None, restart_strategy,
+        "what happens when the job fails: none, fixed-delay or exponential-delay; by default exponential-delay with checkpoints, else none";
+    FIXED_DELAY_ATTEMPTS: u32 = "restart-strategy.fixed-delay.attempts", Some("1"), parse_number,
+        "how often the job is restarted before it fails for good";
+    FIXED_DELAY_DELAY: Duration = "restart-strategy.fixed-delay.delay", Some("1 s"), parse_duration,
+        "the time from a failure to the restart";
+    EXPONENTIAL_INITIAL_BACKOFF: Duration = "restart-strategy.exponential-delay.initial-backoff", Some("1 s"), parse_duration,
+        "the time to the first restart";
+    EXPONENTIAL_MAX_BACKOFF: Duration = "restart-strategy.exponential-delay.max-backoff", Some("1 min"), parse_duration,
+        "the longest time to a restart";
+    EXPONENTIAL_MULTIPLIER: f64 = "restart-strategy.exponential-delay.backoff-multiplier", Some("1.5"), parse_number,
+        "by how much the time grows with each failure, at least 1";
+    EXPONENTIAL_RESET_THRESHOLD: Duration = "restart-strategy.exponential-delay.reset-backoff-threshold", Some("1 h"), parse_duration,
+        "after so long without a failure the time is the initial one again";
+    EXPONENTIAL_JITTER: f64 = "restart-strategy.exponential-delay.jitter-factor", Some("0.1"), parse_number,
+        "by what share the time is varied at random, from 0 to 1";
+    EXPONENTIAL_ATTEMPTS: Attempts = "restart-strategy.exponential-delay.attempts-before-reset-backoff", Some("infinite"), attempts,
+        "how often the job is restarted, without a reset between, before it fails for good: a number or infinite";
+
+    REST_PORT: u16 = "rest.port", Some("0"), parse_number,
+        "the port of the REST interface; 0: any free one";
+    REST_BIND_ADDRESS: String = "rest.bind-address" or "rest.address", Some("127.0.0.1"), text,
+        "the address of the REST interface: a loopback address";
+}
+
+/// `state.backend.type`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StateBackendKind {
+    /// State as objects in memory. Flink's `HashMapStateBackend`.
+    HashMap,
+}
+
+/// `execution.checkpointing.mode`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CheckpointingMode {
+    /// Each record counts once.
+    ExactlyOnce,
+    /// Each record counts at least once.
+    AtLeastOnce,
+}
+
+/// `execution.checkpointing.externalized-checkpoint-retention`. Flink's `ExternalizedCheckpointRetention`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CheckpointRetention {
+    /// Kept when the job is cancelled or fails for good.
+    RetainOnCancellation,
+    /// Deleted when the job is cancelled, kept when it fails for good.
+    DeleteOnCancellation,
+    /// Deleted when the job reaches any end.
+    NoExternalizedCheckpoints,
+}
+
+/// `execution.state-recovery.claim-mode`. Flink's `RecoveryClaimMode`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClaimMode {
+    /// The snapshot becomes the job's.
+    Claim,
+    /// The snapshot stays the user's.
+    NoClaim,
+}
+
+/// `restart-strategy.type`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RestartStrategyKind {
+    /// The job fails with its first failure.
+    NoRestart,
+    /// So many times, so long after each failure.
+    FixedDelay,
+    /// Ever longer after each failure in a row.
+    ExponentialDelay,
+}
+
+/// A number of attempts, or no bound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attempts {
+    /// So many.
+    Limited(u32),
+    /// As many as it takes.
+    Infinite,
+}
+
+impl Configuration {
+    /// The checkpoint interval, `None` when checkpoints are off.
+    ///
+    /// # Errors
+    /// As [`Configuration::get`].
+    pub fn checkpoint_interval(&self) -> Result<Option<Duration>> {
+        Ok(self.get(&CHECKPOINTING_INTERVAL)?.filter(|d| !d.is_zero()))
+    }
+}
+
+/// The known key that is most like `key`, if one is like it at all.
+pub fn nearest(key: &str) -> Option<&'static str> {
+    known()
+        .iter()
+        .map(|o| (strsim::jaro_winkler(key, o.key), o.key))
+        .filter(|(likeness, _)| *likeness > 0.8)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, key)| key)
+}
+
+fn text(text: &str) -> std::result::Result<String, String> {
+    let text = text.trim();
+    if text.is_empty() {
+        Err("expected some text".to_string())
+    } else {
+        Ok(text.to_string())
+    }
+}
+
+fn positive(text: &str) -> std::result::Result<u32, String> {
+    let number: u32 = parse_number(text)?;
+    if number == 0 {
+        Err("expected a number above 0".to_string())
+    } else {
+        Ok(number)
+    }
+}
+
+fn job_id(text: &str) -> std::result::Result<JobId, String> {
+    text.trim()
+        .parse()
+        .map_err(|_| "expected 32 hexadecimal digits".to_string())
+}
+
+fn attempts(text: &str) -> std::result::Result<Attempts, String> {
+    if text.trim().eq_ignore_ascii_case("infinite") {
+        return Ok(Attempts::Infinite);
+    }
+    positive(text)
+        .map(Attempts::Limited)
+        .map_err(|_| "expected a number above 0, or infinite".to_string())
+}
+
+fn one_of<T: Copy>(given: &str, names: &[(&str, T)]) -> std::result::Result<T, String> {
+    let plain = given.trim().replace('_', "-");
+    names
+        .iter()
+        .find(|(name, _)| name.replace('_', "-").eq_ignore_ascii_case(&plain))
+        .map(|(_, v)| *v)
+        .ok_or_else(|| {
+            format!(
+                "expected one of {}",
+                names.iter().map(|(n, _)| *n).collect::<Vec<_>>().join(", ")
+            )
+        })
+}
+
+fn state_backend(text: &str) -> std::result::Result<StateBackendKind, String> {
+    if text.trim().eq_ignore_ascii_case("rocksdb") {
+        return Err("the RocksDB backend is not part of this build; hashmap is".to_string());
+    }
+    one_of(text, &[("hashmap", StateBackendKind::HashMap)])
+}
+
+fn mode(text: &str) -> std::result::Result<CheckpointingMode, String> {
+    one_of(
+        text,
+        &[
+            ("EXACTLY_ONCE", CheckpointingMode::ExactlyOnce),
+            ("AT_LEAST_ONCE", CheckpointingMode::AtLeastOnce),
+        ],
+    )
+}
+
+fn retention(text: &str) -> std::result::Result<CheckpointRetention, String> {
+    one_of(
+        text,
+        &[
+            (
+                "RETAIN_ON_CANCELLATION",
+                CheckpointRetention::RetainOnCancellation,
+            ),
+            (
+                "DELETE_ON_CANCELLATION",
+                CheckpointRetention::DeleteOnCancellation,
+            ),
+            (
+                "NO_EXTERNALIZED_CHECKPOINTS",
+                CheckpointRetention::NoExternalizedCheckpoints,
+            ),
+        ],
+    )
+}
+
+fn claim_mode(text: &str) -> std::result::Result<ClaimMode, String> {
+    one_of(
+        text,
+        &[("NO_CLAIM", ClaimMode::NoClaim), ("CLAIM", ClaimMode::Claim)],
+    )
+}
+
+fn restart_strategy(text: &str) -> std::result::Result<RestartStrategyKind, String> {
+    one_of(
+        text,
+        &[
+            ("none", RestartStrategyKind::NoRestart),
+            ("off", RestartStrategyKind::NoRestart),
+            ("disable", RestartStrategyKind::NoRestart),
+            ("fixed-delay", RestartStrategyKind::FixedDelay),
+            ("fixeddelay", RestartStrategyKind::FixedDelay),
+            ("exponential-delay", RestartStrategyKind::ExponentialDelay),
+            ("exponentialdelay", RestartStrategyKind::ExponentialDelay),
+        ],
+    )
+}
