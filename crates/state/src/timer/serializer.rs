@@ -2,14 +2,17 @@
 
 use millpond_core::{Error, Result};
 use millpond_types::{Compatibility, DataInput, SerializerSnapshot, SharedSerializer};
+use millpond_types::snapshot::SnapshotBody;
 
 use super::element::TimerElement;
 
 /// The snapshot class that Flink knows timers by.
 pub const TIMER_SERIALIZER_SNAPSHOT_CLASS: &str =
     "org.apache.flink.streaming.api.operators.TimerSerializerSnapshot";
-/// The version of that class's own format (`TimerSerializerSnapshot.VERSION`).
-const VERSION: i32 = 2;
+/// The version of the format of all composite snapshots (`CompositeTypeSerializerSnapshot`).
+const VERSION: i32 = 3;
+/// The version of what that class writes of its own, which is nothing (`TimerSerializerSnapshot.VERSION`).
+const OUTER_VERSION: i32 = 2;
 
 /// Writes timestamp, key and namespace of a timer. Flink's `TimerSerializer`.
 #[derive(Debug)]
@@ -24,7 +27,10 @@ impl<K: 'static, N: 'static> TimerSerializer<K, N> {
         SerializerSnapshot {
             class_name: TIMER_SERIALIZER_SNAPSHOT_CLASS.to_string(),
             version: VERSION,
-            body: Vec::new(),
+            body: SnapshotBody::Composite {
+                version: OUTER_VERSION,
+                outer: Vec::new(),
+            },
             nested: vec![self.key.snapshot(), self.namespace.snapshot()],
         }
     }

@@ -113,19 +113,20 @@ fn with_chunk(chunks: &mut VecDeque<Arc<Chunk>>, at: usize, f: impl FnOnce(&mut 
     }
 }
 
-/// Removes the chunk at `at` if it is empty, and joins it with its successor if both are small: many deletions must
-/// not leave many chunks of one timer each.
+/// Removes the chunk at `at` if it is empty, and joins it with a neighbour if both are small: many deletions must not
+/// leave many chunks of one timer each.
 fn shrink(chunks: &mut VecDeque<Arc<Chunk>>, at: usize) {
-    let len_at = |chunks: &VecDeque<Arc<Chunk>>, i: usize| chunks.get(i).map(|c| c.len());
-    match len_at(chunks, at) {
-        Some(0) => drop(chunks.remove(at)),
-        Some(len) if len < CHUNK_SMALL => {
-            let joins = len_at(chunks, at + 1).is_some_and(|next| next + len <= CHUNK_MAX / 2);
-            if let Some(next) = joins.then(|| chunks.remove(at + 1)).flatten() {
-                with_chunk(chunks, at, |chunk| chunk.extend(Arc::unwrap_or_clone(next)));
-            }
-        }
-        _ => {}
+    let len_at = |chunks: &VecDeque<Arc<Chunk>>, i: usize| chunks.get(i).map_or(CHUNK_MAX, |c| c.len());
+    let len = len_at(chunks, at);
+    if len == 0 {
+        chunks.remove(at);
+    } else if len < CHUNK_SMALL {
+        let fits = |left: &usize| len_at(chunks, *left) + len_at(chunks, left + 1) <= CHUNK_MAX / 2;
+        let left = [Some(at), at.checked_sub(1)].into_iter().flatten().find(fits);
+        let Some((left, right)) = left.and_then(|left| Some((left, chunks.remove(left + 1)?))) else {
+            return;
+        };
+        with_chunk(chunks, left, |chunk| chunk.extend(Arc::unwrap_or_clone(right)));
     }
 }
 
