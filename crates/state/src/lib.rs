@@ -4,5 +4,6 @@
 //! snapshot bytes go is behind [`stream::CheckpointStreamFactory`].
 
 pub mod handle;
+pub mod redistribute;
 pub mod stream;
 pub mod timer;
