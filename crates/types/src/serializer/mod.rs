@@ -20,13 +20,21 @@ use clone_and_debug;
 
 pub mod basic;
 pub mod bytes;
+pub mod enums;
+pub mod fields;
 pub mod list;
 pub mod map;
 pub mod option;
+pub mod pojo;
+mod registry;
+pub mod serde;
 pub mod set;
 pub mod string;
+pub mod tagged;
 pub mod tuple;
 pub mod void;
+
+pub use registry::SerializerRegistry;
 
 use crate::data::{DataInput, DataOutput};
 use crate::snapshot::{Compatibility, SerializerSnapshot};

@@ -26,12 +26,16 @@ impl<T: 'static> OptionSerializer<T> {
 }
 
 /// How many bytes follow the flag of an absent value in a format that pads them. Ours is 0.
-fn padding(old: &SerializerSnapshot) -> Option<usize> {
-    let SnapshotBody::Composite { outer, .. } = &old.body else {
-        return None;
+pub(crate) fn padding(old: &SerializerSnapshot) -> Result<usize> {
+    let bytes = match &old.body {
+        SnapshotBody::Composite { outer, .. } => outer.as_slice().try_into().ok(),
+        _ => None,
     };
-    let bytes: [u8; 4] = outer.as_slice().try_into().ok()?;
-    usize::try_from(i32::from_be_bytes(bytes)).ok()
+    bytes
+        .and_then(|b| usize::try_from(i32::from_be_bytes(b)).ok())
+        .ok_or_else(|| {
+            Error::incompatible("read option", "the stored padding is not a length").with("stored", old)
+        })
 }
 
 impl<T: 'static> TypeSerializer<Option<T>> for OptionSerializer<T> {
@@ -66,9 +70,9 @@ impl<T: 'static> TypeSerializer<Option<T>> for OptionSerializer<T> {
                 .and(Compatibility::AfterMigration);
         };
         let flag = match padding(old) {
-            Some(0) => Compatibility::AsIs,
-            Some(_) => Compatibility::AfterMigration,
-            None => Compatibility::Incompatible("the stored padding is not a length".to_owned()),
+            Ok(0) => Compatibility::AsIs,
+            Ok(_) => Compatibility::AfterMigration,
+            Err(e) => Compatibility::Incompatible(e.to_string()),
         };
         self.inner.resolve_compatibility(inner).and(flag)
     }
@@ -83,10 +87,7 @@ impl<T: 'static> TypeSerializer<Option<T>> for OptionSerializer<T> {
         if !input.read_bool()? {
             return read_as(&*self.inner, inner, input).map(Some);
         }
-        let padding = padding(old).ok_or_else(|| {
-            Error::incompatible("migrate value", "the stored padding is not a length").with("stored", old)
-        })?;
-        input.read_bytes(padding)?;
+        input.read_bytes(padding(old)?)?;
         Ok(None)
     }
 }

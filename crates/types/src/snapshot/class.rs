@@ -53,6 +53,9 @@ pub const U64: &str = "millpond:u64";
 /// An enum whose variants carry data.
 pub const TAGGED: &str = "millpond:enum";
 
+/// What the names of serde's serializers begin with; the type's name follows.
+pub const SERDE_PREFIX: &str = "millpond:serde/";
+
 /// How the rest of a snapshot is laid out after its class name and version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Layout {

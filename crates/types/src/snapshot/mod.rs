@@ -2,6 +2,7 @@
 
 pub mod class;
 mod codec;
+pub mod skip;
 
 use crate::data::{DataInput, DataOutput};
 use millpond_core::Result;
