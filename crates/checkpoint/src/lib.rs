@@ -6,3 +6,10 @@
 pub mod align;
 pub mod barrier;
 pub mod coordinator;
+pub mod completed;
+pub mod metadata;
+pub mod recovery;
+pub mod registry;
+pub mod result_store;
+pub mod savepoint;
+pub mod storage;

@@ -1,0 +1,141 @@
+//! Deleting, within bounds: the job's own folder, and the folders of snapshots that were claimed.
+//!
+//! What a snapshot's metadata says is not believed here. A path that leads anywhere else is left alone and logged.
+
+use super::{CompletedCheckpointStore, Owner, Retained};
+use crate::recovery::Recovered;
+use crate::storage::{CheckpointLocation, CompletedCheckpoint, Deletion, Folder, layout, resolve};
+use millpond_state::handle::{FileStateHandle, StatePath, StreamStateHandle};
+use std::collections::BTreeMap;
+
+impl CompletedCheckpointStore {
+    pub(super) fn claim(&mut self, snapshot: &CompletedCheckpoint) {
+        let target = snapshot.location().target();
+        self.claimed_roots.push(format!("{}/", target.folder.uri()));
+        if let Some(shared) = &target.shared {
+            self.claimed_roots.push(format!("{}/", shared.uri()));
+        }
+    }
+
+    pub(super) fn discard(&mut self, retained: &Retained) {
+        match retained.owner {
+            Owner::Foreign => return,
+            Owner::Job => self.discard_folder(retained.checkpoint.location()),
+            Owner::Claimed => self.discard_claimed(&retained.checkpoint),
+        }
+        let orphans = self.registry.unregister(retained.checkpoint.checkpoint_id());
+        self.delete_shared(orphans);
+    }
+
+    /// Deletes a checkpoint's folder if it is one in the job's own.
+    pub(super) fn discard_folder(&self, location: &CheckpointLocation) {
+        let folder = location.folder();
+        let own = format!("{}/", self.storage.job_folder().uri());
+        let is_checkpoint = folder
+            .uri()
+            .strip_prefix(&own)
+            .is_some_and(|name| layout::checkpoint_id(name).is_some());
+        if is_checkpoint {
+            self.storage.delete_later(Deletion::Folder(folder.clone()));
+        }
+    }
+
+    /// Deletes the files that a claimed snapshot names, and its folder only if nothing else is in it.
+    fn discard_claimed(&self, snapshot: &CompletedCheckpoint) {
+        let folder = snapshot.location().folder();
+        let mut names = vec![layout::METADATA_FILE.to_string()];
+        names.extend(snapshot.metadata().streams().filter_map(|stream| match stream {
+            StreamStateHandle::File(FileStateHandle {
+                path: StatePath::Relative(name),
+                ..
+            }) => Some(name.clone()),
+            _ => None,
+        }));
+        names.retain(|n| !n.contains('/') && n != "..");
+        names.push(layout::CHECKSUMS_FILE.to_string());
+        self.storage.delete_later(Deletion::Files(folder.clone(), names));
+        self.storage.delete_later(Deletion::IfEmpty(folder.clone()));
+    }
+
+    /// Deletes shared files that nobody names any more.
+    pub(super) fn delete_shared(&self, files: Vec<FileStateHandle>) {
+        let here = self.storage.checkpoint(0);
+        let mut by_folder: BTreeMap<String, (Folder, Vec<String>)> = BTreeMap::new();
+        for file in files {
+            if !self.may_delete(&file.path) {
+                tracing::warn!(path = ?file.path, "a file outside the job's folder is not deleted");
+                continue;
+            }
+            match resolve(here.target(), &file.path) {
+                Ok((folder, name)) => {
+                    by_folder
+                        .entry(folder.uri().to_string())
+                        .or_insert_with(|| (folder, Vec::new()))
+                        .1
+                        .push(name);
+                }
+                Err(e) => tracing::warn!(error = %e.report(), "could not delete a shared file"),
+            }
+        }
+        for (folder, names) in by_folder.into_values() {
+            self.storage.delete_later(Deletion::Files(folder, names));
+        }
+    }
+
+    fn may_delete(&self, path: &StatePath) -> bool {
+        let StatePath::Absolute(text) = path else {
+            return false;
+        };
+        let own = format!("{}/{}/", self.storage.job_folder().uri(), layout::SHARED_FOLDER);
+        std::iter::once(&own).chain(&self.claimed_roots).any(|root| {
+            text.strip_prefix(root.as_str())
+                .is_some_and(|name| !name.is_empty() && name != ".." && !name.contains('/'))
+        })
+    }
+
+    /// Deletes what nobody will ever need: remains of checkpoints that were never completed, and shared files that no
+    /// checkpoint names. While a damaged checkpoint is around, shared files stay: it may name them.
+    pub(super) fn sweep(&self, recovered: &Recovered) {
+        for id in &recovered.incomplete {
+            self.discard_folder(&self.storage.checkpoint(*id));
+        }
+        if recovered.latest.is_none() || !recovered.skipped.is_empty() {
+            return;
+        }
+        let shared = self.storage.job_folder().child(layout::SHARED_FOLDER);
+        let Ok(listing) = shared.list() else {
+            return;
+        };
+        let named = |name: &str| {
+            self.registry
+                .is_named(&StatePath::Absolute(format!("{}/{name}", shared.uri())))
+        };
+        let orphans: Vec<String> = listing
+            .files
+            .into_iter()
+            .map(|(n, _)| n)
+            .filter(|n| !named(n))
+            .collect();
+        if !orphans.is_empty() {
+            tracing::info!(files = orphans.len(), folder = %shared.display(), "deleting shared files that no checkpoint names");
+            self.storage.delete_later(Deletion::Files(shared, orphans));
+        }
+    }
+
+    /// Leaves nothing of the job but its result.
+    pub(super) fn clear_job_folder(&mut self) {
+        self.leftovers.clear();
+        let folder = self.storage.job_folder();
+        if let Ok(listing) = folder.list() {
+            let ours = |n: &str| {
+                n == layout::SHARED_FOLDER
+                    || n == layout::TASK_OWNED_FOLDER
+                    || layout::checkpoint_id(n).is_some()
+            };
+            for name in listing.folders.iter().filter(|n| ours(n)) {
+                self.storage.delete_later(Deletion::Folder(folder.child(name)));
+            }
+        }
+        self.storage.delete_later(Deletion::IfEmpty(folder.clone()));
+    }
+}

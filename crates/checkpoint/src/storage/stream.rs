@@ -1,0 +1,179 @@
+//! Streams that snapshots are written to: small state stays in its handle, larger state becomes a file.
+//!
+//! The rules are those of Flink's `FsCheckpointStreamFactory`; the checksum is ours. A file is published only when its
+//! stream is closed, so a stream that is dropped or fails leaves no file.
+
+use super::Target;
+use super::folder::store_error;
+use super::layout;
+use bytes::Bytes;
+use millpond_core::{Error, Result};
+use millpond_state::handle::{ByteStreamStateHandle, FileStateHandle, StatePath, StreamStateHandle};
+use millpond_state::stream::{CheckpointOutputStream, CheckpointStreamFactory, CheckpointedStateScope};
+use object_store::{ObjectStoreExt, WriteMultipart};
+use std::io::{self, Write};
+
+/// Parts of one file that may be under way at once; each is one write buffer large.
+const PARTS_IN_FLIGHT: usize = 2;
+
+pub(super) struct StreamFactory {
+    pub(super) target: Target,
+}
+
+impl CheckpointStreamFactory for StreamFactory {
+    fn create(&self, scope: CheckpointedStateScope) -> Result<Box<dyn CheckpointOutputStream>> {
+        Ok(Box::new(OutputStream {
+            target: self.target.clone(),
+            scope,
+            name: layout::file_name(),
+            buffer: Vec::new(),
+            upload: None,
+            position: 0,
+            crc32c: 0,
+            failed: false,
+        }))
+    }
+}
+
+struct OutputStream {
+    target: Target,
+    scope: CheckpointedStateScope,
+    name: String,
+    buffer: Vec<u8>,
+    upload: Option<WriteMultipart>,
+    position: u64,
+    crc32c: u32,
+    failed: bool,
+}
+
+impl OutputStream {
+    /// The folder that the file goes to, and the path that the handle will carry.
+    fn place(&self) -> (&super::Folder, StatePath) {
+        match (self.scope, &self.target.shared) {
+            (CheckpointedStateScope::Shared, Some(shared)) => (
+                shared,
+                StatePath::Absolute(format!("{}/{}", shared.uri(), self.name)),
+            ),
+            // A savepoint shares nothing: every file is its own.
+            _ => (&self.target.folder, StatePath::Relative(self.name.clone())),
+        }
+    }
+
+    fn error(&self, e: object_store::Error) -> Error {
+        store_error("write state file", &self.place().0.file_display(&self.name), e)
+    }
+
+    /// Sends the buffer out as one part of the file.
+    fn flush_part(&mut self) -> Result<()> {
+        let part = Bytes::from(std::mem::take(&mut self.buffer));
+        let started = self.upload.take();
+        let (folder, _) = self.place();
+        let io = folder.io().clone();
+        let (store, path) = (folder.store().clone(), folder.store_path(&self.name));
+        let chunk = self.target.options.write_buffer_bytes;
+        let upload = io
+            .run(async move {
+                let mut upload = match started {
+                    Some(upload) => upload,
+                    None => WriteMultipart::new_with_chunk_size(store.put_multipart(&path).await?, chunk),
+                };
+                if let Err(e) = upload.wait_for_capacity(PARTS_IN_FLIGHT).await {
+                    let _ = upload.abort().await;
+                    return Err(e);
+                }
+                upload.put(part);
+                Ok(upload)
+            })?
+            .map_err(|e| self.error(e))?;
+        self.upload = Some(upload);
+        Ok(())
+    }
+
+    fn write_some(&mut self, bytes: &[u8]) -> Result<()> {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let room = self
+                .target
+                .options
+                .write_buffer_bytes
+                .saturating_sub(self.buffer.len());
+            let (now, later) = rest.split_at_checked(room).unwrap_or((rest, &[]));
+            self.buffer.extend_from_slice(now);
+            rest = later;
+            if self.buffer.len() >= self.target.options.write_buffer_bytes {
+                self.flush_part()?;
+            }
+        }
+        self.crc32c = crc32c::crc32c_append(self.crc32c, bytes);
+        self.position += bytes.len() as u64;
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<StreamStateHandle> {
+        if self.failed {
+            return Err(
+                Error::illegal_state("close state stream", "an earlier write failed")
+                    .with("path", self.place().0.file_display(&self.name)),
+            );
+        }
+        if self.upload.is_none() && self.buffer.len() <= self.target.options.inline_threshold_bytes {
+            return Ok(StreamStateHandle::ByteStream(ByteStreamStateHandle {
+                name: std::mem::take(&mut self.name),
+                data: Bytes::from(std::mem::take(&mut self.buffer)),
+            }));
+        }
+        if self.upload.is_some() && !self.buffer.is_empty() {
+            self.flush_part()?;
+        }
+        let (upload, rest) = (self.upload.take(), Bytes::from(std::mem::take(&mut self.buffer)));
+        let (folder, path) = self.place();
+        match upload {
+            None => folder.put(&self.name, rest, true)?,
+            Some(upload) => {
+                let finished = folder.io().run(async move { upload.finish().await })?;
+                finished.map_err(|e| self.error(e))?;
+            }
+        }
+        Ok(StreamStateHandle::File(FileStateHandle {
+            path,
+            size: self.position,
+            crc32c: Some(self.crc32c),
+        }))
+    }
+}
+
+impl Write for OutputStream {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.failed {
+            return Err(io::Error::other("an earlier write to this state stream failed"));
+        }
+        self.write_some(bytes).map_err(|e| {
+            self.failed = true;
+            io::Error::other(e)
+        })?;
+        Ok(bytes.len())
+    }
+    /// Nothing to do: bytes become visible, all at once, when the stream is closed.
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl CheckpointOutputStream for OutputStream {
+    fn position(&self) -> u64 {
+        self.position
+    }
+    fn close_and_get_handle(mut self: Box<Self>) -> Result<StreamStateHandle> {
+        self.finish()
+    }
+}
+
+impl Drop for OutputStream {
+    fn drop(&mut self) {
+        if let Some(upload) = self.upload.take() {
+            let io = self.target.folder.io().clone();
+            // Parts of an unfinished upload go away; were that to fail, they are invisible and swept with the folder.
+            let _ = io.run(async move { upload.abort().await });
+        }
+    }
+}
