@@ -41,6 +41,8 @@ pub const TUPLE: &str = "org.apache.flink.api.java.typeutils.runtime.TupleSerial
 pub const POJO: &str = "org.apache.flink.api.java.typeutils.runtime.PojoSerializerSnapshot";
 /// `EnumSerializer`.
 pub const ENUM: &str = "org.apache.flink.api.common.typeutils.base.EnumSerializer$EnumSerializerSnapshot";
+/// `TimerSerializer`.
+pub const TIMER: &str = "org.apache.flink.streaming.api.operators.TimerSerializerSnapshot";
 
 /// What the name of every class that only Millpond knows begins with. No Java class can be called so.
 pub const OWN_PREFIX: &str = "millpond:";
@@ -88,7 +90,7 @@ impl Layout {
             BOOLEAN | BYTE | SHORT | INT | LONG | FLOAT | DOUBLE | STRING | VOID | VOID_NAMESPACE | BYTES => {
                 Layout::Simple
             }
-            LIST | MAP | SET => Layout::Composite(Outer::Nothing),
+            LIST | MAP | SET | TIMER => Layout::Composite(Outer::Nothing),
             TUPLE => Layout::Composite(Outer::Text),
             NULLABLE => Layout::Composite(Outer::Int),
             ENUM => Layout::Enum,
