@@ -1,0 +1,201 @@
+//! Records into memory that a test looks at.
+
+use millpond_api::{Data, Sink, SinkContext, SinkInitContext, SinkWriter};
+use millpond_core::Result;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Collects records in memory: for tests, within one process. Clones share what was collected.
+///
+/// [`CollectSink::new`] shows a record at once, so that one that comes again after a recovery is there twice.
+/// [`CollectSink::exactly_once`] shows records when their checkpoint is complete, as a transactional sink does: it keeps
+/// what waits in the shared memory, finishes or drops it when the job recovers from a checkpoint by itself, and takes back what
+/// belongs to checkpoints that were given up. A job that starts afresh or from a savepoint drops what waits; what was
+/// committed stays. Without checkpoints records show when the input ends.
+///
+/// ```
+/// use millpond_connectors::CollectSink;
+/// let sink = CollectSink::<i64>::new();
+/// // env.from_source(..).sink_to(sink.clone()); env.execute(..)
+/// assert!(sink.collected().is_empty());
+/// ```
+pub struct CollectSink<T> {
+    shared: Arc<Mutex<Shared<T>>>,
+    exactly_once: bool,
+}
+
+struct Shared<T> {
+    visible: Vec<(Tag, T)>,
+    waiting: Vec<(Tag, Vec<T>)>,
+}
+
+/// Where a record comes from.
+#[derive(Clone, Copy)]
+struct Tag {
+    checkpoint_id: u64,
+    subtask: u32,
+}
+
+impl<T> CollectSink<T> {
+    /// Shows records at once.
+    pub fn new() -> Self {
+        Self::with_mode(false)
+    }
+
+    /// Shows records when their checkpoint is complete.
+    pub fn exactly_once() -> Self {
+        Self::with_mode(true)
+    }
+
+    fn with_mode(exactly_once: bool) -> Self {
+        CollectSink {
+            shared: Arc::new(Mutex::new(Shared {
+                visible: Vec::new(),
+                waiting: Vec::new(),
+            })),
+            exactly_once,
+        }
+    }
+
+    /// What shows now, in the order in which it was collected.
+    pub fn collected(&self) -> Vec<T>
+    where
+        T: Clone,
+    {
+        lock(&self.shared)
+            .visible
+            .iter()
+            .map(|(_, v)| v.clone())
+            .collect()
+    }
+
+    /// How many records show now.
+    pub fn len(&self) -> usize {
+        lock(&self.shared).visible.len()
+    }
+
+    /// Whether no record shows.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Takes what shows now.
+    pub fn take(&self) -> Vec<T> {
+        std::mem::take(&mut lock(&self.shared).visible)
+            .into_iter()
+            .map(|(_, v)| v)
+            .collect()
+    }
+}
+
+impl<T> Default for CollectSink<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T> Clone for CollectSink<T> {
+    fn clone(&self) -> Self {
+        CollectSink {
+            shared: self.shared.clone(),
+            exactly_once: self.exactly_once,
+        }
+    }
+}
+
+impl<T: Data> Sink for CollectSink<T> {
+    type In = T;
+    type Writer = CollectWriter<T>;
+
+    fn create_writer(&self, ctx: &mut SinkInitContext<'_>) -> Result<CollectWriter<T>> {
+        if self.exactly_once {
+            let mine = |tag: &Tag| tag.subtask % ctx.parallelism.max(1) == ctx.subtask_index;
+            let mut shared = lock(&self.shared);
+            if let Some(restored) = ctx.restored_checkpoint_id {
+                shared
+                    .visible
+                    .retain(|(tag, _)| !(mine(tag) && tag.checkpoint_id > restored));
+                shared.show(|tag| mine(tag) && tag.checkpoint_id <= restored);
+            }
+            shared.waiting.retain(|(tag, _)| !mine(tag));
+        }
+        Ok(CollectWriter {
+            shared: self.shared.clone(),
+            exactly_once: self.exactly_once,
+            checkpointing: ctx.checkpointing_enabled,
+            subtask: ctx.subtask_index,
+            buffer: Vec::new(),
+        })
+    }
+}
+
+impl<T> Shared<T> {
+    /// Moves what waits under such tags to what shows.
+    fn show(&mut self, which: impl Fn(&Tag) -> bool) {
+        for (tag, records) in std::mem::take(&mut self.waiting) {
+            if which(&tag) {
+                self.visible.extend(records.into_iter().map(|r| (tag, r)));
+            } else {
+                self.waiting.push((tag, records));
+            }
+        }
+    }
+}
+
+/// The writer of [`CollectSink`].
+pub struct CollectWriter<T> {
+    shared: Arc<Mutex<Shared<T>>>,
+    exactly_once: bool,
+    checkpointing: bool,
+    subtask: u32,
+    buffer: Vec<T>,
+}
+
+impl<T> CollectWriter<T> {
+    fn tag(&self, checkpoint_id: u64) -> Tag {
+        Tag {
+            checkpoint_id,
+            subtask: self.subtask,
+        }
+    }
+}
+
+impl<T: 'static> SinkWriter for CollectWriter<T> {
+    type In = T;
+
+    fn write(&mut self, value: T, _ctx: &SinkContext) -> Result<()> {
+        if self.exactly_once {
+            self.buffer.push(value);
+        } else {
+            let tag = self.tag(0);
+            lock(&self.shared).visible.push((tag, value));
+        }
+        Ok(())
+    }
+
+    fn prepare_commit(&mut self, checkpoint_id: u64) -> Result<()> {
+        if !self.buffer.is_empty() {
+            let records = std::mem::take(&mut self.buffer);
+            let tag = self.tag(checkpoint_id);
+            lock(&self.shared).waiting.push((tag, records));
+        }
+        Ok(())
+    }
+
+    fn notify_checkpoint_complete(&mut self, checkpoint_id: u64) -> Result<()> {
+        let subtask = self.subtask;
+        lock(&self.shared).show(|tag| tag.subtask == subtask && tag.checkpoint_id <= checkpoint_id);
+        Ok(())
+    }
+
+    fn end_input(&mut self) -> Result<()> {
+        if !self.checkpointing {
+            self.prepare_commit(0)?;
+            self.notify_checkpoint_complete(0)?;
+        }
+        Ok(())
+    }
+}
+
+fn lock<T>(shared: &Mutex<Shared<T>>) -> MutexGuard<'_, Shared<T>> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
