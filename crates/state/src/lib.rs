@@ -3,7 +3,12 @@
 //! This layer knows types and bytes. It never knows tasks, the engine's threads or the checkpoint coordinator; where
 //! snapshot bytes go is behind [`stream::CheckpointStreamFactory`].
 
+pub mod backend;
+pub mod descriptor;
 pub mod handle;
+mod hashmap;
+pub mod keyed;
 pub mod redistribute;
+pub mod snapshot;
 pub mod stream;
 pub mod timer;

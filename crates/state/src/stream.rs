@@ -1,6 +1,8 @@
 //! Where snapshot bytes go to and come from, as the backends see it. The checkpoint layer implements both traits over
 //! its storage; tests implement them in memory.
 
+pub mod memory;
+
 use crate::handle::StreamStateHandle;
 use bytes::Bytes;
 use millpond_core::Result;

@@ -1,0 +1,193 @@
+//! The keyed state backend: what a keyed operator instance asks for its states, and what snapshots them.
+//!
+//! [`KeyedStateBackend`] is a façade over the implementations; the RocksDB one will be its second variant. It is generic
+//! over the key, the handles that it gives out are not.
+
+mod parameters;
+
+pub use parameters::KeyedStateBackendParameters;
+
+use crate::descriptor::{
+    AggregateFunction, AggregatingStateDescriptor, ListStateDescriptor, MapStateDescriptor, ReduceFunction,
+    ReducingStateDescriptor, StateData, ValueStateDescriptor,
+};
+use crate::handle::KeyedStateHandle;
+use crate::hashmap::HashMapKeyedStateBackend;
+use crate::keyed::{
+    AggregatingState, KeyContext, ListState, MapKey, MapState, Namespace, ReducingState, ValueState,
+};
+use crate::snapshot::{KeyedSnapshot, SnapshotKind, SnapshotableKeyGroupState};
+use crate::stream::StateHandleReader;
+use millpond_core::{CheckpointId, Result};
+use millpond_types::{KeyGroupRange, SharedSerializer, StateKey};
+use std::rc::Rc;
+
+/// The keyed state of one operator instance. Flink's `AbstractKeyedStateBackend`.
+#[derive(Debug)]
+pub enum KeyedStateBackend<K> {
+    /// State as objects in memory. Flink's `HashMapStateBackend`.
+    HashMap(HashMapKeyedStateBackend<K>),
+}
+
+/// Hands a call to the implementation.
+macro_rules! each {
+    ($self:expr, $backend:ident => $call:expr) => {
+        match $self {
+            KeyedStateBackend::HashMap($backend) => $call,
+        }
+    };
+}
+
+impl<K: StateKey> KeyedStateBackend<K> {
+    /// A HashMap backend with what `handles` hold of its key groups; empty when there are none.
+    ///
+    /// # Errors
+    /// Corrupt when a handle's bytes are damaged; Incompatible when the stored keys are of another type; NotFound and Io
+    /// from the reader.
+    pub fn hashmap(
+        parameters: KeyedStateBackendParameters<K>,
+        handles: &[KeyedStateHandle],
+        reader: &dyn StateHandleReader,
+    ) -> Result<Self> {
+        HashMapKeyedStateBackend::restore(parameters, handles, reader).map(KeyedStateBackend::HashMap)
+    }
+
+    /// Opens a value state.
+    ///
+    /// # Errors
+    /// Config when the name is taken by another kind or serializer, or a serializer is not registered; Incompatible or
+    /// Corrupt from what was restored under the name. So for the other kinds.
+    pub fn value_state<V: StateData, N: Namespace>(
+        &mut self,
+        descriptor: ValueStateDescriptor<V>,
+        namespace: SharedSerializer<N>,
+        first: N,
+    ) -> Result<ValueState<V, N>> {
+        each!(self, b => b.value_state(descriptor, namespace, first))
+    }
+
+    /// Opens a list state.
+    ///
+    /// # Errors
+    /// As [`KeyedStateBackend::value_state`].
+    pub fn list_state<T: StateData, N: Namespace>(
+        &mut self,
+        descriptor: ListStateDescriptor<T>,
+        namespace: SharedSerializer<N>,
+        first: N,
+    ) -> Result<ListState<T, N>> {
+        each!(self, b => b.list_state(descriptor, namespace, first))
+    }
+
+    /// Opens a map state.
+    ///
+    /// # Errors
+    /// As [`KeyedStateBackend::value_state`].
+    pub fn map_state<UK: MapKey, UV: StateData, N: Namespace>(
+        &mut self,
+        descriptor: MapStateDescriptor<UK, UV>,
+        namespace: SharedSerializer<N>,
+        first: N,
+    ) -> Result<MapState<UK, UV, N>> {
+        each!(self, b => b.map_state(descriptor, namespace, first))
+    }
+
+    /// Opens a reducing state.
+    ///
+    /// # Errors
+    /// As [`KeyedStateBackend::value_state`].
+    pub fn reducing_state<T: StateData, R: ReduceFunction<T>, N: Namespace>(
+        &mut self,
+        descriptor: ReducingStateDescriptor<T, R>,
+        namespace: SharedSerializer<N>,
+        first: N,
+    ) -> Result<ReducingState<T, N>> {
+        each!(self, b => b.reducing_state(descriptor, namespace, first))
+    }
+
+    /// Opens an aggregating state.
+    ///
+    /// # Errors
+    /// As [`KeyedStateBackend::value_state`].
+    pub fn aggregating_state<F: AggregateFunction, N: Namespace>(
+        &mut self,
+        descriptor: AggregatingStateDescriptor<F>,
+        namespace: SharedSerializer<N>,
+        first: N,
+    ) -> Result<AggregatingState<F, N>> {
+        each!(self, b => b.aggregating_state(descriptor, namespace, first))
+    }
+
+    /// Adds a state that lives beside the backend and is stored with it, and gives it back what was restored under its
+    /// name.
+    ///
+    /// # Errors
+    /// Config when the name is taken; what the state answers about its restored entries.
+    pub fn register_key_group_state(&mut self, state: Rc<dyn SnapshotableKeyGroupState>) -> Result<()> {
+        each!(self, b => b.register_key_group_state(state))
+    }
+
+    /// The current key and what is computed from it; setting it here moves every state of this backend.
+    pub fn key_context(&self) -> &Rc<KeyContext<K>> {
+        each!(self, b => b.key_context())
+    }
+
+    /// Makes `key` the current key.
+    ///
+    /// # Errors
+    /// As [`KeyContext::set_current_key`].
+    #[inline]
+    pub fn set_current_key(&self, key: K) -> Result<()> {
+        self.key_context().set_current_key(key)
+    }
+
+    /// A copy of the current key.
+    ///
+    /// # Errors
+    /// IllegalState when none was set.
+    pub fn current_key(&self) -> Result<K> {
+        self.key_context().current_key().map(|k| k.clone())
+    }
+
+    /// The key groups that this instance owns.
+    pub fn key_group_range(&self) -> KeyGroupRange {
+        each!(self, b => b.key_group_range())
+    }
+
+    /// The keys that have something in `state` under `namespace`, in no particular but a repeatable order.
+    ///
+    /// # Errors
+    /// NotFound when no such state is open; IllegalState when its namespaces are of another type.
+    pub fn keys<N: Namespace>(&self, state: &str, namespace: &N) -> Result<Vec<K>> {
+        each!(self, b => b.keys(state, namespace))
+    }
+
+    /// How many keys (with their namespaces) all states together hold.
+    pub fn num_entries(&self) -> usize {
+        each!(self, b => b.num_entries())
+    }
+
+    /// The bytes of the whole state as the last finished snapshot found it; 0 before the first.
+    pub fn state_size_bytes(&self) -> u64 {
+        each!(self, b => b.state_size_bytes())
+    }
+
+    /// Freezes every state, in time proportional to the number of shards changed or not, and returns the part that writes
+    /// them.
+    ///
+    /// # Errors
+    /// IllegalState when called from inside a callback that a state lends a value to.
+    pub fn snapshot(&mut self, checkpoint: CheckpointId, kind: SnapshotKind) -> Result<KeyedSnapshot> {
+        each!(self, b => b.snapshot(checkpoint, kind))
+    }
+
+    /// The checkpoint is complete: later ones may name its files.
+    pub fn notify_checkpoint_complete(&mut self, checkpoint: CheckpointId) {
+        each!(self, b => b.notify_checkpoint_complete(checkpoint));
+    }
+
+    /// The checkpoint will never complete.
+    pub fn notify_checkpoint_aborted(&mut self, checkpoint: CheckpointId) {
+        each!(self, b => b.notify_checkpoint_aborted(checkpoint));
+    }
+}

@@ -1,0 +1,57 @@
+//! What a backend is made from.
+
+use millpond_core::host::entropy;
+use millpond_types::serializer::SerializerRegistry;
+use millpond_types::{KeyGroupRange, SharedSerializer, StateKey};
+use std::sync::Arc;
+
+/// What a keyed state backend is made from.
+#[derive(Clone, Debug)]
+pub struct KeyedStateBackendParameters<K> {
+    /// Writes the keys.
+    pub key_serializer: SharedSerializer<K>,
+    /// The key groups that the instance owns.
+    pub key_group_range: KeyGroupRange,
+    /// The number of all key groups: the job's max parallelism.
+    pub max_parallelism: u32,
+    /// Whether checkpoints are incremental. Flink's `execution.checkpointing.incremental`.
+    pub incremental: bool,
+    /// The serializers that the job registered for its types.
+    pub serializers: Arc<SerializerRegistry>,
+    /// Names this backend instance among all that ever wrote for the operator; a UUID in text form.
+    pub backend_id: String,
+}
+
+impl<K: StateKey> KeyedStateBackendParameters<K> {
+    /// A backend with full checkpoints, keys written as their type says, and a fresh id.
+    pub fn new(key_group_range: KeyGroupRange, max_parallelism: u32) -> Self {
+        KeyedStateBackendParameters {
+            key_serializer: K::serializer(),
+            key_group_range,
+            max_parallelism,
+            incremental: false,
+            serializers: Arc::default(),
+            backend_id: fresh_backend_id(),
+        }
+    }
+
+    /// The same with incremental checkpoints on or off.
+    #[must_use]
+    pub fn incremental(mut self, incremental: bool) -> Self {
+        self.incremental = incremental;
+        self
+    }
+}
+
+/// A random UUID (version 4) in text form.
+fn fresh_backend_id() -> String {
+    let (high, low) = (entropy(), entropy());
+    format!(
+        "{:08x}-{:04x}-4{:03x}-{:04x}-{:012x}",
+        high >> 32,
+        (high >> 16) & 0xffff,
+        high & 0xfff,
+        0x8000 | (low >> 48 & 0x3fff),
+        low & 0xffff_ffff_ffff
+    )
+}

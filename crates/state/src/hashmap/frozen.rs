@@ -1,0 +1,45 @@
+//! A frozen table: what the asynchronous part of a snapshot writes.
+
+use super::codec::{EntryCodec, KeyCodec};
+use super::group::Epoch;
+use super::table::FrozenGroups;
+use crate::descriptor::StateData;
+use crate::keyed::Namespace;
+use crate::snapshot::{FrozenState, PairWriter, StateMetaInfoSnapshot};
+use millpond_core::Result;
+use millpond_types::{DataOutput, StateKey};
+
+/// A table at the moment of a snapshot.
+pub(super) struct FrozenTable<K, N, V, C> {
+    pub(super) meta: StateMetaInfoSnapshot,
+    pub(super) groups: FrozenGroups<K, N, V>,
+    pub(super) key_codec: KeyCodec<K, N>,
+    pub(super) codec: C,
+}
+
+impl<K: StateKey, N: Namespace, V: StateData, C: EntryCodec<V>> FrozenState for FrozenTable<K, N, V, C> {
+    fn meta(&self) -> &StateMetaInfoSnapshot {
+        &self.meta
+    }
+
+    fn shard_count(&self, group: usize) -> usize {
+        self.groups.get(group).map_or(0, Vec::len)
+    }
+
+    fn since(&self, group: usize, shard: usize) -> Option<Epoch> {
+        Some(self.groups.get(group)?.get(shard)?.since)
+    }
+
+    fn write_shard(&self, group: usize, shard: usize, out: &mut PairWriter<'_>) -> Result<()> {
+        let Some(shard) = self.groups.get(group).and_then(|g| g.get(shard)) else {
+            return Ok(());
+        };
+        let mut prefix = DataOutput::new();
+        for entry in shard.shard.iter() {
+            prefix.clear();
+            self.key_codec.write(&entry.key, &entry.namespace, &mut prefix)?;
+            self.codec.write(prefix.as_slice(), &entry.value, out)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,1 @@
+//! Shards against a plain map, with snapshots held and dropped in between.

@@ -1,0 +1,201 @@
+//! One registered state: its table, the shared current key, the handle's namespace.
+
+use super::codec::{EntryCodec, KeyCodec};
+use super::frozen::FrozenTable;
+use super::group::Epoch;
+use super::table::{Place, StateTable, entry_hash, namespace_hash};
+use crate::descriptor::StateData;
+use crate::keyed::{KeyContext, Namespace};
+use crate::snapshot::{FrozenState, StateMetaInfoSnapshot};
+use millpond_core::{Error, Result};
+use millpond_types::{KeyGroupRange, StateKey};
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+/// A table with what an access to it needs. The kinds of state build on it.
+pub(super) struct TableState<K, N, V, C> {
+    context: Rc<KeyContext<K>>,
+    namespace: RefCell<N>,
+    namespace_hash: Cell<u64>,
+    table: RefCell<StateTable<K, N, V>>,
+    key_codec: KeyCodec<K, N>,
+    codec: C,
+}
+
+/// What the backend asks of every state, whatever its types are.
+pub(super) trait RegisteredState<K> {
+    /// How many entries it has.
+    ///
+    /// # Errors
+    /// IllegalState while it lends a value.
+    fn num_entries(&self) -> Result<usize>;
+    /// Freezes it.
+    ///
+    /// # Errors
+    /// IllegalState while it lends a value.
+    fn freeze(&self, epoch: Epoch, meta: &StateMetaInfoSnapshot) -> Result<Box<dyn FrozenState>>;
+}
+
+/// What the backend asks of a state whose namespace type it knows.
+pub(super) trait KeysOf<K, N> {
+    /// The keys with an entry under `namespace`.
+    ///
+    /// # Errors
+    /// IllegalState while the state lends a value.
+    fn keys(&self, namespace: &N) -> Result<Vec<K>>;
+}
+
+impl<K: StateKey, N: Namespace, V: StateData, C: EntryCodec<V>> TableState<K, N, V, C> {
+    pub(super) fn new(
+        context: Rc<KeyContext<K>>,
+        range: KeyGroupRange,
+        namespace: N,
+        key_codec: KeyCodec<K, N>,
+        codec: C,
+    ) -> Self {
+        TableState {
+            context,
+            namespace_hash: Cell::new(namespace_hash(&namespace)),
+            namespace: RefCell::new(namespace),
+            table: RefCell::new(StateTable::new(range, C::SHARD_TARGET)),
+            key_codec,
+            codec,
+        }
+    }
+
+    pub(super) fn codec(&self) -> &C {
+        &self.codec
+    }
+
+    pub(super) fn key_codec(&self) -> &KeyCodec<K, N> {
+        &self.key_codec
+    }
+
+    pub(super) fn set_namespace(&self, namespace: N) -> Result<()> {
+        let mut slot = self.namespace.try_borrow_mut().map_err(|_| lending())?;
+        self.namespace_hash.set(namespace_hash(&namespace));
+        *slot = namespace;
+        Ok(())
+    }
+
+    #[inline]
+    fn place(&self) -> Place {
+        Place {
+            key_group: self.context.current_key_group(),
+            hash: entry_hash::<N>(self.context.current_hash(), self.namespace_hash.get()),
+        }
+    }
+
+    /// Shows the current key's value.
+    #[inline]
+    pub(super) fn read<R>(&self, f: impl FnOnce(Option<&V>) -> R) -> Result<R> {
+        let key = self.context.current_key()?;
+        let (Ok(table), Ok(namespace)) = (self.table.try_borrow(), self.namespace.try_borrow()) else {
+            return Err(lending());
+        };
+        Ok(f(table.get(self.place(), &key, &namespace)?))
+    }
+
+    /// Changes the current key's value or inserts one.
+    #[inline]
+    pub(super) fn upsert<A>(
+        &self,
+        arg: A,
+        change: impl FnOnce(&mut V, A),
+        create: impl FnOnce(A) -> V,
+    ) -> Result<()> {
+        let key = self.context.current_key()?;
+        let (Ok(mut table), Ok(namespace)) = (self.table.try_borrow_mut(), self.namespace.try_borrow())
+        else {
+            return Err(lending());
+        };
+        table.upsert(self.place(), &key, &namespace, arg, change, create)
+    }
+
+    /// Lends the current key's value to be changed, removed or set.
+    #[inline]
+    pub(super) fn modify(&self, f: impl FnOnce(&mut Option<V>)) -> Result<()> {
+        let key = self.context.current_key()?;
+        let (Ok(mut table), Ok(namespace)) = (self.table.try_borrow_mut(), self.namespace.try_borrow())
+        else {
+            return Err(lending());
+        };
+        table.modify(self.place(), &key, &namespace, f)
+    }
+
+    /// Changes the current key's value if it has one; `change` also says whether to remove it then.
+    #[inline]
+    pub(super) fn change<R>(&self, change: impl FnOnce(&mut V) -> (R, bool)) -> Result<Option<R>> {
+        let key = self.context.current_key()?;
+        let (Ok(mut table), Ok(namespace)) = (self.table.try_borrow_mut(), self.namespace.try_borrow())
+        else {
+            return Err(lending());
+        };
+        table.change(self.place(), &key, &namespace, change)
+    }
+
+    /// Forgets the current key's value.
+    #[inline]
+    pub(super) fn clear(&self) -> Result<()> {
+        self.change(|_| ((), true)).map(|_| ())
+    }
+
+    /// Inserts or extends an entry that comes from a snapshot.
+    pub(super) fn restore(
+        &self,
+        key_group: u32,
+        key: K,
+        namespace: N,
+        f: impl FnOnce(&mut Option<V>) -> Result<()>,
+    ) -> Result<()> {
+        let computed = self.context.key_group_of(&key);
+        if computed != key_group {
+            return Err(
+                Error::corrupt("restore state", "a stored key belongs to another key group")
+                    .with("stored", key_group)
+                    .with("computed", computed)
+                    .hint("the type of the key or its `java_hash` must be what it was when the snapshot was taken, and so must the max parallelism"),
+            );
+        }
+        let hash = entry_hash::<N>(millpond_core::hash::fixed_hash(&key), namespace_hash(&namespace));
+        let mut table = self.table.try_borrow_mut().map_err(|_| lending())?;
+        let mut out = Ok(());
+        let place = Place { key_group, hash };
+        table.modify(place, &key, &namespace, |v| out = f(v))?;
+        out
+    }
+}
+
+impl<K: StateKey, N: Namespace, V: StateData, C: EntryCodec<V>> RegisteredState<K>
+    for TableState<K, N, V, C>
+{
+    fn num_entries(&self) -> Result<usize> {
+        Ok(self.table.try_borrow().map_err(|_| lending())?.len())
+    }
+
+    fn freeze(&self, epoch: Epoch, meta: &StateMetaInfoSnapshot) -> Result<Box<dyn FrozenState>> {
+        let mut table = self.table.try_borrow_mut().map_err(|_| lending())?;
+        Ok(Box::new(FrozenTable {
+            meta: meta.clone(),
+            groups: table.freeze(epoch),
+            key_codec: self.key_codec.clone(),
+            codec: self.codec.clone(),
+        }))
+    }
+}
+
+impl<K: StateKey, N: Namespace, V: StateData, C: EntryCodec<V>> KeysOf<K, N> for TableState<K, N, V, C> {
+    fn keys(&self, namespace: &N) -> Result<Vec<K>> {
+        Ok(self.table.try_borrow().map_err(|_| lending())?.keys(namespace))
+    }
+}
+
+#[cold]
+#[inline(never)]
+pub(super) fn lending() -> Error {
+    Error::illegal_state(
+        "use state",
+        "the state was used from inside a callback that it lends a value to",
+    )
+    .hint("return from the callback of `with`, `modify` or `for_each` first")
+}

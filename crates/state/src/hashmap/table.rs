@@ -1,0 +1,205 @@
+//! A state's entries: for each key group that the backend owns, a [`Group`] of `(namespace, key) -> value`.
+//!
+//! The namespace of state outside windows takes no space and no time: its type has one value.
+
+use super::group::{Epoch, FrozenShard, Group};
+use crate::descriptor::StateData;
+use crate::keyed::Namespace;
+use millpond_core::hash::fixed_hash;
+use millpond_core::{Error, Result};
+use millpond_types::{KeyGroupRange, StateKey};
+
+/// An entry of a state.
+#[derive(Clone, Debug)]
+pub(super) struct Entry<K, N, V> {
+    pub(super) key: K,
+    pub(super) namespace: N,
+    pub(super) value: V,
+}
+
+/// Where an access goes: computed once for a key and a namespace.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    pub(super) key_group: u32,
+    pub(super) hash: u64,
+}
+
+/// The entries of one state.
+#[derive(Debug)]
+pub(super) struct StateTable<K, N, V> {
+    groups: Vec<Group<Entry<K, N, V>>>,
+    range: KeyGroupRange,
+}
+
+/// The shards of a state as a snapshot has them, by key group.
+pub(super) type FrozenGroups<K, N, V> = Vec<Vec<FrozenShard<Entry<K, N, V>>>>;
+
+/// The hash of a namespace; nothing to compute for a type with one value.
+#[inline]
+pub(super) fn namespace_hash<N: Namespace>(namespace: &N) -> u64 {
+    if size_of::<N>() == 0 {
+        0
+    } else {
+        fixed_hash(namespace)
+    }
+}
+
+/// The hash of an entry from those of its key and its namespace.
+#[inline]
+pub(super) fn entry_hash<N>(key_hash: u64, namespace_hash: u64) -> u64 {
+    if size_of::<N>() == 0 {
+        return key_hash;
+    }
+    let product = u128::from(key_hash ^ 0x2d35_8dcc_aa6c_78a5) * u128::from(namespace_hash | 1);
+    key_hash ^ (product as u64) ^ ((product >> 64) as u64)
+}
+
+#[inline]
+fn hash_of<K: StateKey, N: Namespace, V>(entry: &Entry<K, N, V>) -> u64 {
+    entry_hash::<N>(fixed_hash(&entry.key), namespace_hash(&entry.namespace))
+}
+
+#[inline]
+fn is<K: Eq, N: Eq, V>(key: &K, namespace: &N) -> impl Fn(&Entry<K, N, V>) -> bool {
+    move |e| e.key == *key && (size_of::<N>() == 0 || e.namespace == *namespace)
+}
+
+impl<K: StateKey, N: Namespace, V: StateData> StateTable<K, N, V> {
+    /// An empty table. Shards hold `shard_target` entries on average.
+    pub(super) fn new(range: KeyGroupRange, shard_target: usize) -> Self {
+        StateTable {
+            groups: range.iter().map(|_| Group::new(shard_target)).collect(),
+            range,
+        }
+    }
+
+    #[inline]
+    fn group(&self, key_group: u32) -> Result<&Group<Entry<K, N, V>>> {
+        let index = key_group.wrapping_sub(self.range.first()) as usize;
+        match self.groups.get(index) {
+            Some(group) => Ok(group),
+            None => Err(foreign(key_group, self.range)),
+        }
+    }
+
+    #[inline]
+    fn group_mut(&mut self, key_group: u32) -> Result<&mut Group<Entry<K, N, V>>> {
+        let index = key_group.wrapping_sub(self.range.first()) as usize;
+        match self.groups.get_mut(index) {
+            Some(group) => Ok(group),
+            None => Err(foreign(key_group, self.range)),
+        }
+    }
+
+    #[inline]
+    pub(super) fn get(&self, place: Place, key: &K, namespace: &N) -> Result<Option<&V>> {
+        let found = self.group(place.key_group)?.find(place.hash, is(key, namespace));
+        Ok(found.map(|e| &e.value))
+    }
+
+    /// Changes the value or inserts one.
+    #[inline]
+    pub(super) fn upsert<A>(
+        &mut self,
+        place: Place,
+        key: &K,
+        namespace: &N,
+        arg: A,
+        change: impl FnOnce(&mut V, A),
+        create: impl FnOnce(A) -> V,
+    ) -> Result<()> {
+        let entry = |arg| Entry {
+            key: key.clone(),
+            namespace: namespace.clone(),
+            value: create(arg),
+        };
+        self.group_mut(place.key_group)?.upsert(
+            place.hash,
+            arg,
+            is(key, namespace),
+            |e, arg| change(&mut e.value, arg),
+            entry,
+            hash_of,
+        );
+        Ok(())
+    }
+
+    /// Lends the value to be changed, removed or set.
+    #[inline]
+    pub(super) fn modify(
+        &mut self,
+        place: Place,
+        key: &K,
+        namespace: &N,
+        f: impl FnOnce(&mut Option<V>),
+    ) -> Result<()> {
+        let change = |entry: Option<Entry<K, N, V>>| match entry {
+            Some(Entry {
+                key,
+                namespace,
+                value,
+            }) => {
+                let mut value = Some(value);
+                f(&mut value);
+                value.map(|value| Entry {
+                    key,
+                    namespace,
+                    value,
+                })
+            }
+            None => {
+                let mut value = None;
+                f(&mut value);
+                value.map(|value| Entry {
+                    key: key.clone(),
+                    namespace: namespace.clone(),
+                    value,
+                })
+            }
+        };
+        self.group_mut(place.key_group)?
+            .replace(place.hash, is(key, namespace), change, hash_of);
+        Ok(())
+    }
+
+    /// Changes a value that is there; `change` also says whether to remove it then.
+    #[inline]
+    pub(super) fn change<R>(
+        &mut self,
+        place: Place,
+        key: &K,
+        namespace: &N,
+        change: impl FnOnce(&mut V) -> (R, bool),
+    ) -> Result<Option<R>> {
+        let group = self.group_mut(place.key_group)?;
+        Ok(group.change(place.hash, is(key, namespace), |e| change(&mut e.value)))
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.groups.iter().map(Group::len).sum()
+    }
+
+    pub(super) fn keys(&self, namespace: &N) -> Vec<K> {
+        let entries = self.groups.iter().flat_map(Group::iter);
+        entries
+            .filter(|e| e.namespace == *namespace)
+            .map(|e| e.key.clone())
+            .collect()
+    }
+
+    pub(super) fn freeze(&mut self, epoch: Epoch) -> FrozenGroups<K, N, V> {
+        self.groups.iter_mut().map(|g| g.freeze(epoch)).collect()
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn foreign(key_group: u32, range: KeyGroupRange) -> Error {
+    Error::illegal_state(
+        "use keyed state",
+        "the current key belongs to another operator instance",
+    )
+    .with("key_group", key_group)
+    .with("owned", range)
+    .hint("partition the stream by the same key that the state is keyed by, and keep `java_hash` stable")
+}

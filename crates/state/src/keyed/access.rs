@@ -1,0 +1,156 @@
+//! What a backend implements for each kind of state; the handles call nothing else.
+//!
+//! Callbacks are `&mut dyn FnMut` and are called exactly once by `with` and `modify` (trusted), so that a handle can hand
+//! out the callback's result.
+
+use crate::descriptor::AggregateFunction;
+use millpond_core::Result;
+
+/// What all kinds have. Flink's `InternalKvState`.
+pub trait KeyedAccess<N> {
+    /// Makes `namespace` the one that every later access is about.
+    ///
+    /// # Errors
+    /// IllegalState while the state lends a value.
+    fn set_current_namespace(&self, namespace: N) -> Result<()>;
+    /// Forgets what the current key and namespace have.
+    ///
+    /// # Errors
+    /// IllegalState when there is no current key.
+    fn clear(&self) -> Result<()>;
+}
+
+/// A value state.
+pub trait ValueAccess<V, N>: KeyedAccess<N> {
+    /// The stored value, else the default.
+    ///
+    /// # Errors
+    /// IllegalState when there is neither, or no current key.
+    fn value(&self) -> Result<V>;
+    /// The stored value.
+    ///
+    /// # Errors
+    /// IllegalState when there is no current key.
+    fn get(&self) -> Result<Option<V>>;
+    /// Stores a value.
+    ///
+    /// # Errors
+    /// As [`ValueAccess::get`].
+    fn update(&self, value: V) -> Result<()>;
+    /// Shows the stored value.
+    ///
+    /// # Errors
+    /// As [`ValueAccess::get`].
+    fn with(&self, f: &mut dyn FnMut(Option<&V>)) -> Result<()>;
+    /// Lends the stored value to be changed, removed or set.
+    ///
+    /// # Errors
+    /// As [`ValueAccess::get`].
+    fn modify(&self, f: &mut dyn FnMut(&mut Option<V>)) -> Result<()>;
+}
+
+/// A list state.
+pub trait ListAccess<T, N>: KeyedAccess<N> {
+    /// Appends an element.
+    ///
+    /// # Errors
+    /// IllegalState when there is no current key.
+    fn add(&self, value: T) -> Result<()>;
+    /// Appends elements.
+    ///
+    /// # Errors
+    /// As [`ListAccess::add`].
+    fn add_all(&self, values: Vec<T>) -> Result<()>;
+    /// Puts `values` in place of what was there; an empty list clears.
+    ///
+    /// # Errors
+    /// As [`ListAccess::add`].
+    fn update(&self, values: Vec<T>) -> Result<()>;
+    /// Shows the elements; none for a key that has no list.
+    ///
+    /// # Errors
+    /// As [`ListAccess::add`].
+    fn with(&self, f: &mut dyn FnMut(&[T])) -> Result<()>;
+}
+
+/// A map state.
+pub trait MapAccess<UK, UV, N>: KeyedAccess<N> {
+    /// The value of a user key.
+    ///
+    /// # Errors
+    /// IllegalState when there is no current key.
+    fn get(&self, key: &UK) -> Result<Option<UV>>;
+    /// Shows the value of a user key.
+    ///
+    /// # Errors
+    /// As [`MapAccess::get`].
+    fn with(&self, key: &UK, f: &mut dyn FnMut(Option<&UV>)) -> Result<()>;
+    /// Sets the value of a user key.
+    ///
+    /// # Errors
+    /// As [`MapAccess::get`].
+    fn put(&self, key: UK, value: UV) -> Result<()>;
+    /// Lends the value of a user key to be changed, removed or set.
+    ///
+    /// # Errors
+    /// As [`MapAccess::get`].
+    fn modify(&self, key: UK, f: &mut dyn FnMut(&mut Option<UV>)) -> Result<()>;
+    /// Forgets a user key and returns its value.
+    ///
+    /// # Errors
+    /// As [`MapAccess::get`].
+    fn remove(&self, key: &UK) -> Result<Option<UV>>;
+    /// Whether the user key has a value.
+    ///
+    /// # Errors
+    /// As [`MapAccess::get`].
+    fn contains(&self, key: &UK) -> Result<bool>;
+    /// How many user keys there are.
+    ///
+    /// # Errors
+    /// As [`MapAccess::get`].
+    fn len(&self) -> Result<usize>;
+    /// Shows every entry, in no particular but a repeatable order.
+    ///
+    /// # Errors
+    /// As [`MapAccess::get`].
+    fn for_each(&self, f: &mut dyn FnMut(&UK, &UV)) -> Result<()>;
+}
+
+/// A reducing state.
+pub trait ReducingAccess<T, N>: KeyedAccess<N> {
+    /// Reduces a value into what is stored.
+    ///
+    /// # Errors
+    /// IllegalState when there is no current key.
+    fn add(&self, value: T) -> Result<()>;
+    /// What was reduced so far.
+    ///
+    /// # Errors
+    /// As [`ReducingAccess::add`].
+    fn get(&self) -> Result<Option<T>>;
+}
+
+/// An aggregating state.
+pub trait AggregatingAccess<F: AggregateFunction, N>: KeyedAccess<N> {
+    /// Adds a value to the accumulator.
+    ///
+    /// # Errors
+    /// IllegalState when there is no current key.
+    fn add(&self, value: F::In) -> Result<()>;
+    /// The result of the accumulator.
+    ///
+    /// # Errors
+    /// As [`AggregatingAccess::add`].
+    fn get(&self) -> Result<Option<F::Out>>;
+    /// The accumulator itself.
+    ///
+    /// # Errors
+    /// As [`AggregatingAccess::add`].
+    fn accumulator(&self) -> Result<Option<F::Acc>>;
+    /// Merges an accumulator into the stored one.
+    ///
+    /// # Errors
+    /// As [`AggregatingAccess::add`].
+    fn merge(&self, accumulator: F::Acc) -> Result<()>;
+}

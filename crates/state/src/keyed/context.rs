@@ -1,0 +1,96 @@
+//! The current key, with everything that is computed from it once and then used by every state.
+
+use millpond_core::hash::fixed_hash;
+use millpond_core::{Error, Result};
+use millpond_types::StateKey;
+use millpond_types::key_group::murmur_hash;
+use std::cell::{Cell, Ref, RefCell};
+
+/// The current key of a keyed operator instance, its hash and its key group. Flink's `InternalKeyContext`.
+///
+/// The backend shares it with all its states: setting the key once moves them all.
+#[derive(Debug)]
+pub struct KeyContext<K> {
+    key: RefCell<Option<K>>,
+    hash: Cell<u64>,
+    key_group: Cell<u32>,
+    max_parallelism: u32,
+    /// `max_parallelism - 1` when that is a mask: it nearly always is, and a division costs more than the lookup's hash.
+    mask: Option<u32>,
+}
+
+impl<K: StateKey> KeyContext<K> {
+    /// A context without a key.
+    pub fn new(max_parallelism: u32) -> Self {
+        KeyContext {
+            key: RefCell::new(None),
+            hash: Cell::new(0),
+            key_group: Cell::new(0),
+            max_parallelism: max_parallelism.max(1),
+            mask: max_parallelism.is_power_of_two().then(|| max_parallelism - 1),
+        }
+    }
+
+    /// Makes `key` the one that every later state access is about.
+    ///
+    /// # Errors
+    /// IllegalState when called from inside a callback that a state lends a value to.
+    #[inline]
+    pub fn set_current_key(&self, key: K) -> Result<()> {
+        let Ok(mut slot) = self.key.try_borrow_mut() else {
+            return Err(in_use());
+        };
+        self.hash.set(fixed_hash(&key));
+        self.key_group.set(self.key_group_of(&key));
+        *slot = Some(key);
+        Ok(())
+    }
+
+    /// The key group that `key` belongs to.
+    #[inline]
+    pub fn key_group_of(&self, key: &K) -> u32 {
+        let hash = murmur_hash(key.java_hash());
+        match self.mask {
+            Some(mask) => hash & mask,
+            None => hash % self.max_parallelism,
+        }
+    }
+
+    /// The current key.
+    ///
+    /// # Errors
+    /// IllegalState when none was set.
+    #[inline]
+    pub fn current_key(&self) -> Result<Ref<'_, K>> {
+        Ref::filter_map(self.key.borrow(), Option::as_ref).map_err(|_| no_key())
+    }
+
+    /// The current key group; 0 when no key was set.
+    #[inline]
+    pub fn current_key_group(&self) -> u32 {
+        self.key_group.get()
+    }
+
+    /// The hash of the current key by [`millpond_core::hash::FixedState`].
+    #[inline]
+    pub(crate) fn current_hash(&self) -> u64 {
+        self.hash.get()
+    }
+
+    /// The job's max parallelism: the number of all key groups.
+    pub fn max_parallelism(&self) -> u32 {
+        self.max_parallelism
+    }
+}
+
+#[cold]
+fn no_key() -> Error {
+    Error::illegal_state("use keyed state", "there is no current key")
+        .hint("keyed state can be used only while an element or a timer of a keyed stream is being processed")
+}
+
+#[cold]
+fn in_use() -> Error {
+    Error::illegal_state("set current key", "a state is lending a value of the current key")
+        .hint("return from the callback of `with` or `modify` first")
+}

@@ -1,0 +1,52 @@
+//! The rules of a composite key. Flink's `CompositeKeySerializationUtils`.
+
+use millpond_core::{Error, Result};
+use millpond_types::snapshot::class;
+use millpond_types::{DataInput, DataOutput, SerializerSnapshot};
+
+/// Whether values of the serializer take differently many bytes: Flink's `TypeSerializer#getLength` is negative. Where both
+/// key and namespace do, each is followed by its length.
+pub(crate) fn is_variable_sized(serializer: &SerializerSnapshot) -> bool {
+    match serializer.class_name.as_str() {
+        class::BOOLEAN
+        | class::BYTE
+        | class::SHORT
+        | class::INT
+        | class::LONG
+        | class::FLOAT
+        | class::DOUBLE => false,
+        class::VOID | class::VOID_NAMESPACE | class::ENUM => false,
+        class::U16 | class::U32 | class::U64 => false,
+        class::TUPLE => serializer.nested.iter().any(is_variable_sized),
+        _ => true,
+    }
+}
+
+/// Appends `length` as `writeVariableIntBytes` does: the lowest byte first, as many as needed, at least one.
+pub(crate) fn write_length_mark(length: usize, out: &mut DataOutput) {
+    let mut rest = length as u32;
+    loop {
+        out.write_u8(rest as u8);
+        rest >>= 8;
+        if rest == 0 {
+            return;
+        }
+    }
+}
+
+/// Reads what [`write_length_mark`] wrote and checks it.
+pub(crate) fn read_length_mark(length: usize, input: &mut DataInput<'_>) -> Result<()> {
+    let mut rest = length as u32;
+    loop {
+        if input.read_u8()? != rest as u8 {
+            return Err(
+                Error::corrupt("read key", "a length in a key disagrees with its bytes")
+                    .with("length", length),
+            );
+        }
+        rest >>= 8;
+        if rest == 0 {
+            return Ok(());
+        }
+    }
+}
