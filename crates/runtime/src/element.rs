@@ -5,8 +5,8 @@
 //! batch apart again.
 
 use millpond_api::{NO_TIMESTAMP, Watermark};
-use millpond_checkpoint::CheckpointBarrier;
-use millpond_core::{Error, Result};
+use millpond_checkpoint::barrier::CheckpointBarrier;
+use millpond_core::{CheckpointId, Error, Result};
 use std::any::Any;
 
 /// One element of a channel, in order.
@@ -19,7 +19,9 @@ pub enum StreamElement {
     WatermarkStatus(WatermarkStatus),
     /// A checkpoint barrier.
     Barrier(CheckpointBarrier),
-    /// No more records. The channel stays open for barriers until the job's final checkpoint. Flink's `EndOfData`.
+    /// The sender gave this checkpoint up: no barrier of it will follow. Flink's `CancelCheckpointMarker`.
+    CancelBarrier(CheckpointId),
+    /// No more records, and the largest watermark came before. The channel stays open for barriers until the job's final checkpoint. Flink's `EndOfData`.
     EndOfData,
     /// The sender is gone. Flink's `EndOfPartitionEvent`.
     EndOfPartition,
@@ -49,6 +51,10 @@ impl<T> Batch<T> {
             values: Vec::with_capacity(capacity),
             timestamps: Vec::new(),
         }
+    }
+    /// Makes room for `additional` more records.
+    pub fn reserve(&mut self, additional: usize) {
+        self.values.reserve_exact(additional);
     }
     /// Appends a record.
     #[inline]

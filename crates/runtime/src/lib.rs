@@ -2,14 +2,18 @@
 //!
 //! | module | what it holds |
 //! |---|---|
+//! | [`channel`] | bounded channels between tasks, with backpressure |
 //! | [`element`] | what travels through channels |
 //! | [`operator`] | the operator contracts, and chains of operators |
 //! | [`graph`] | a job as vertices and edges, ready to deploy |
 //! | [`task`] | one parallel instance of a vertex: a step function over its inputs |
+//! | [`watermark`] | the watermark of a task with several channels |
 //!
 //! This layer knows nothing of command lines and HTTP.
 
+pub mod channel;
 pub mod element;
 pub mod graph;
 pub mod operator;
 pub mod task;
+pub mod watermark;

@@ -5,7 +5,7 @@ use super::{
 };
 use crate::element::WatermarkStatus;
 use millpond_api::{Output, Watermark};
-use millpond_checkpoint::CheckpointBarrier;
+use millpond_checkpoint::barrier::CheckpointBarrier;
 use millpond_core::{OperatorId, Result};
 use millpond_state::handle::OperatorSubtaskState;
 

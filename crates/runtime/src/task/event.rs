@@ -1,16 +1,19 @@
 //! What a task and the job master say to each other.
 
-use millpond_checkpoint::{CheckpointBarrier, SubtaskReport, TaskId};
-use millpond_core::Error;
+use millpond_checkpoint::barrier::CheckpointBarrier;
+use millpond_checkpoint::coordinator::{FailureKind, SubtaskMetrics, TaskId};
+use millpond_core::{CheckpointId, Error, OperatorId};
+use millpond_state::handle::OperatorSubtaskState;
 
 /// What the master says to a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TaskControl {
     /// Begin this checkpoint: only to sources, others begin by their barriers.
     TriggerCheckpoint(CheckpointBarrier),
     /// The checkpoint is complete.
-    NotifyComplete(u64),
+    NotifyComplete(CheckpointId),
     /// The checkpoint will never complete.
-    NotifyAborted(u64),
+    NotifyAborted(CheckpointId),
     /// Finish: the final checkpoint or the stop-with-savepoint is complete.
     Finish,
     /// Stop at once.
@@ -18,6 +21,7 @@ pub enum TaskControl {
 }
 
 /// What a task says to the master.
+#[derive(Debug)]
 pub struct TaskEvent {
     /// Which task.
     pub task: TaskId,
@@ -28,6 +32,7 @@ pub struct TaskEvent {
 }
 
 /// What happened in a task.
+#[derive(Debug)]
 pub enum TaskEventKind {
     /// Its operators are open; it takes records now.
     Running,
@@ -36,8 +41,10 @@ pub enum TaskEventKind {
     /// It can't take part in the checkpoint.
     Decline {
         /// Which checkpoint.
-        checkpoint_id: u64,
-        /// Why.
+        checkpoint_id: CheckpointId,
+        /// Why, as the coordinator counts it.
+        kind: FailureKind,
+        /// Why, for people.
         reason: Error,
     },
     /// All its inputs ended.
@@ -48,4 +55,15 @@ pub enum TaskEventKind {
     Cancelled,
     /// It failed.
     Failed(Error),
+}
+
+/// One task's part of a checkpoint. Flink's `TaskStateSnapshot` with its `CheckpointMetrics`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SubtaskReport {
+    /// The checkpoint.
+    pub checkpoint: CheckpointId,
+    /// The state of every operator of the task, upstream first; empty for those without state.
+    pub operators: Vec<(OperatorId, OperatorSubtaskState)>,
+    /// How long it took and how large it is.
+    pub metrics: SubtaskMetrics,
 }

@@ -1,10 +1,36 @@
 //! One parallel instance of a vertex: a step function over its inputs (decision D4).
 //!
-//! In production a thread drives [`StreamTask::step`]; in tests a seeded scheduler does.
+//! | part | what it is |
+//! |---|---|
+//! | [`TaskChain`] | the operators of a task, their types hidden |
+//! | [`TaskDeployment`] | all that a task needs to start, put together by the master |
+//! | [`StreamTask`] | the step function |
+//! | [`run_task_thread`] | drives a task on a thread of its own: production |
+//! | [`scheduler::SeededScheduler`] | drives many tasks on one thread in a seeded order: tests |
+//!
+//! A task talks to the master by [`TaskControl`] and [`TaskEvent`] alone.
 
+mod checkpointing;
+mod core;
+mod deployment;
+mod driver;
 mod event;
+mod metrics;
+pub mod scheduler;
+mod stream_task;
+#[cfg(test)]
+mod tests;
+mod visit;
 
-pub use event::{TaskControl, TaskEvent, TaskEventKind};
+pub use crate::channel::{ChannelSender, TaskMailbox};
+pub use deployment::{
+    BUFFER_TIMEOUT, CheckpointStorageAccess, OperatorDeployment, SnapshotExecutor, SnapshotJob, TaskCheckpointing,
+    TaskDeployment, TaskEventSink,
+};
+pub use driver::{Driven, drive, run_task_thread};
+pub use event::{SubtaskReport, TaskControl, TaskEvent, TaskEventKind};
+pub use metrics::TaskMetrics;
+pub use stream_task::{Step, StreamTask};
 
 use crate::element::{RecordBatch, WatermarkStatus};
 use crate::operator::ChainVisitor;
@@ -18,12 +44,13 @@ pub trait TaskChain {
     /// # Errors
     /// The task fails.
     fn process_records(&mut self, input: usize, records: RecordBatch) -> Result<()>;
-    /// Takes the combined watermark of all inputs.
+    /// Takes the combined watermark of all inputs. A source's chain is given [`Watermark::MAX`] when its input ended, and
+    /// passes it on to what stands behind the source.
     ///
     /// # Errors
     /// The task fails.
     fn process_watermark(&mut self, watermark: Watermark) -> Result<()>;
-    /// Takes the combined status of all inputs.
+    /// Takes the combined status of all inputs; a source's chain passes it on, too.
     ///
     /// # Errors
     /// The task fails.
@@ -33,7 +60,7 @@ pub trait TaskChain {
     /// # Errors
     /// The task fails.
     fn poll_source(&mut self) -> Result<InputStatus>;
-    /// Shows the visitor every operator and channel writer.
+    /// Shows the visitor every operator (a source's own one, too) and every channel writer.
     ///
     /// # Errors
     /// The visitor's first.

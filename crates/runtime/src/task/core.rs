@@ -1,0 +1,321 @@
+//! What an open task does in one step: messages first, then timers, then one batch or event, or one poll of the source.
+//!
+//! Three conditions change what it does. *Ended*: its input is over; it still passes barriers and takes snapshots.
+//! *Frozen*: a stop with savepoint took its snapshot, and nothing may be emitted that the savepoint doesn't know.
+//! *Blocked*: an output is full; only messages are handled.
+
+use super::checkpointing::{Reporter, SubtaskCheckpoints};
+use super::deployment::TaskDeployment;
+use super::event::{TaskControl, TaskEventKind};
+use super::stream_task::Step;
+use super::visit::{broadcast, each_operator, flush, next_processing_timer, outputs_available};
+use super::{ChannelSender, TaskChain};
+use crate::channel::{GateItem, InputGate};
+use crate::element::{StreamElement, WatermarkStatus};
+use crate::graph::ChainFactory;
+use crate::operator::{TaskInfo, VisitOrder};
+use crate::watermark::{StatusWatermarkValve, ValveOutput};
+use millpond_api::{InputStatus, Watermark};
+use millpond_checkpoint::align::{AlignAbort, AlignCommand, AlignEvent, BarrierAligner};
+use millpond_checkpoint::barrier::{CheckpointBarrier, CheckpointKind};
+use millpond_checkpoint::coordinator::FailureKind;
+use millpond_core::host::Clock;
+use millpond_core::{CheckpointId, Configuration, Error, Result};
+use std::sync::Arc;
+use std::time::Duration;
+
+pub(super) struct TaskCore {
+    pub(super) info: TaskInfo,
+    pub(super) reporter: Reporter,
+    pub(super) gate: InputGate,
+    is_source: bool,
+    valve: StatusWatermarkValve,
+    aligner: BarrierAligner,
+    checkpoints: SubtaskCheckpoints,
+    clock: Arc<dyn Clock>,
+    /// Which channels have delivered [`StreamElement::EndOfData`].
+    channels_ended: Vec<bool>,
+    ended: bool,
+    frozen_by: Option<CheckpointId>,
+    /// `None`: batches wait until they are full.
+    buffer_timeout_nanos: u64,
+    flushed_nanos: u64,
+    /// Up to here busy, idle and backpressured time is accounted for.
+    accounted_nanos: u64,
+    accounted_backpressure: u64,
+}
+
+type Parts = (TaskCore, Arc<dyn ChainFactory>, Vec<Vec<ChannelSender>>, Arc<Configuration>);
+
+impl TaskCore {
+    pub(super) fn new(deployment: TaskDeployment) -> Parts {
+        let metrics = deployment.operators.iter().map(|o| (o.description.id, o.metrics.clone())).collect();
+        let TaskDeployment { info, id, gate, checkpointing, clock, .. } = deployment;
+        let reporter = Reporter { task: id, attempt: info.attempt, events: deployment.events };
+        let channels = gate.channels();
+        let now_nanos = clock.monotonic_nanos();
+        let core = TaskCore {
+            is_source: deployment.is_source,
+            valve: StatusWatermarkValve::new(channels),
+            aligner: BarrierAligner::new(checkpointing.mode, channels),
+            checkpoints: SubtaskCheckpoints::new(
+                checkpointing,
+                clock.clone(),
+                gate.signal().clone(),
+                reporter.clone(),
+                metrics,
+            ),
+            info,
+            reporter,
+            gate,
+            clock,
+            channels_ended: vec![false; channels],
+            ended: false,
+            frozen_by: None,
+            buffer_timeout_nanos: 0,
+            flushed_nanos: now_nanos,
+            accounted_nanos: now_nanos,
+            accounted_backpressure: 0,
+        };
+        (core, deployment.factory, deployment.outputs, deployment.config)
+    }
+
+    pub(super) fn set_buffer_timeout(&mut self, timeout: Option<Duration>) {
+        self.buffer_timeout_nanos =
+            timeout.map_or(0, |t| u64::try_from(t.as_nanos()).unwrap_or(u64::MAX));
+    }
+
+    pub(super) fn step(&mut self, chain: &mut dyn TaskChain) -> Result<Step> {
+        let step = self.work(chain)?;
+        match step {
+            Step::Progress => {
+                let now_nanos = self.account_busy();
+                if now_nanos.saturating_sub(self.flushed_nanos) >= self.buffer_timeout_nanos {
+                    flush(chain)?;
+                    self.flushed_nanos = now_nanos;
+                }
+            }
+            Step::Idle { .. } | Step::Finished => {
+                flush(chain)?;
+                self.flushed_nanos = self.clock.monotonic_nanos();
+            }
+            Step::Blocked => {}
+        }
+        Ok(step)
+    }
+
+    fn work(&mut self, chain: &mut dyn TaskChain) -> Result<Step> {
+        if let Some(control) = self.gate.next_mail() {
+            return self.control(chain, control);
+        }
+        if !outputs_available(chain)? {
+            return Ok(Step::Blocked);
+        }
+        let timer = if self.may_emit() { next_processing_timer(chain)? } else { None };
+        if let Some(due) = timer {
+            let now_ms = self.clock.now_ms();
+            if due <= now_ms {
+                each_operator(chain, VisitOrder::UpstreamFirst, |o| o.advance_processing_time(now_ms))?;
+                return Ok(Step::Progress);
+            }
+        }
+        let source_until = if self.is_source && self.may_emit() {
+            match chain.poll_source()? {
+                InputStatus::MoreAvailable => return Ok(Step::Progress),
+                InputStatus::NothingAvailableUntil(until_ms) => Some(until_ms),
+                InputStatus::EndOfInput => return self.end_source(chain).map(|()| Step::Progress),
+            }
+        } else {
+            None
+        };
+        match self.gate.next_item() {
+            Some(GateItem::Mail(control)) => self.control(chain, control),
+            Some(GateItem::Element { channel, element }) => {
+                self.element(chain, channel, element)?;
+                Ok(Step::Progress)
+            }
+            None => Ok(Step::Idle { until_ms: timer.into_iter().chain(source_until).min() }),
+        }
+    }
+
+    /// Whether the task may emit by itself: not after its end, and not after the snapshot of a stop.
+    fn may_emit(&self) -> bool {
+        !self.ended && self.frozen_by.is_none()
+    }
+
+    fn control(&mut self, chain: &mut dyn TaskChain, control: TaskControl) -> Result<Step> {
+        match control {
+            TaskControl::TriggerCheckpoint(barrier) => self.trigger(chain, barrier)?,
+            TaskControl::NotifyComplete(checkpoint) => {
+                self.checkpoints.over(checkpoint, false);
+                each_operator(chain, VisitOrder::UpstreamFirst, |o| o.notify_checkpoint_complete(checkpoint))?;
+            }
+            TaskControl::NotifyAborted(checkpoint) => {
+                self.checkpoints.over(checkpoint, true);
+                self.frozen_by.take_if(|by| *by == checkpoint);
+                self.align(chain, AlignEvent::Aborted { checkpoint })?;
+                each_operator(chain, VisitOrder::UpstreamFirst, |o| o.notify_checkpoint_aborted(checkpoint))?;
+            }
+            TaskControl::Finish => return Ok(Step::Finished),
+            TaskControl::Cancel => return Err(Error::cancelled("run task")),
+        }
+        Ok(Step::Progress)
+    }
+
+    fn element(&mut self, chain: &mut dyn TaskChain, channel: usize, element: StreamElement) -> Result<()> {
+        match element {
+            StreamElement::Records(batch) => {
+                self.gate.signal().metrics().add_records_in(batch.len() as u64);
+                chain.process_records(self.gate.input_of(channel), batch)
+            }
+            StreamElement::Watermark(watermark) => {
+                let output = self.valve.input_watermark(channel, watermark);
+                self.event_time(chain, output)
+            }
+            StreamElement::WatermarkStatus(status) => {
+                let output = self.valve.input_status(channel, status);
+                self.event_time(chain, output)
+            }
+            StreamElement::Barrier(barrier) => self.align(chain, AlignEvent::Barrier { channel, barrier }),
+            StreamElement::CancelBarrier(checkpoint) => {
+                self.align(chain, AlignEvent::CancelBarrier { channel, checkpoint })
+            }
+            StreamElement::EndOfData => self.end_channel(chain, channel),
+            StreamElement::EndOfPartition => self.align(chain, AlignEvent::EndOfPartition { channel }),
+        }
+    }
+
+    fn event_time(&mut self, chain: &mut dyn TaskChain, output: ValveOutput) -> Result<()> {
+        if let Some(WatermarkStatus::Active) = output.status {
+            chain.process_watermark_status(WatermarkStatus::Active)?;
+        }
+        if let Some(watermark) = output.watermark {
+            self.gate.signal().metrics().set_current_watermark(watermark.timestamp);
+            chain.process_watermark(watermark)?;
+        }
+        if let Some(WatermarkStatus::Idle) = output.status {
+            chain.process_watermark_status(WatermarkStatus::Idle)?;
+        }
+        Ok(())
+    }
+
+    fn align(&mut self, chain: &mut dyn TaskChain, event: AlignEvent) -> Result<()> {
+        for command in self.aligner.handle(event, self.clock.monotonic_nanos()) {
+            match command {
+                AlignCommand::Block { channel } => self.gate.block(channel),
+                AlignCommand::UnblockAll => self.gate.unblock_all(),
+                AlignCommand::Snapshot { barrier, alignment_nanos, .. } => {
+                    self.checkpoint(chain, &barrier, alignment_nanos)?;
+                }
+                AlignCommand::Abort { checkpoint, cause } => self.give_up(chain, checkpoint, cause)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn give_up(&mut self, chain: &mut dyn TaskChain, checkpoint: CheckpointId, cause: AlignAbort) -> Result<()> {
+        broadcast(chain, || StreamElement::CancelBarrier(checkpoint))?;
+        let why = match cause {
+            AlignAbort::Coordinator => return Ok(()),
+            AlignAbort::Subsumed => "a newer barrier came first",
+            AlignAbort::CancelBarrier => "a task upstream gave the checkpoint up",
+            AlignAbort::EndOfInput => "every channel ended before its barrier came",
+        };
+        let reason = Error::illegal_state("align checkpoint", why)
+            .with("checkpoint", checkpoint)
+            .with("task", &self.info.task_name);
+        self.reporter.decline(checkpoint, FailureKind::DeclinedAlignment, reason);
+        Ok(())
+    }
+
+    /// The master's trigger: for sources.
+    fn trigger(&mut self, chain: &mut dyn TaskChain, barrier: CheckpointBarrier) -> Result<()> {
+        if !self.is_source {
+            let reason = Error::illegal_state("trigger checkpoint", "the task is no source")
+                .with("checkpoint", barrier.checkpoint)
+                .with("task", &self.info.task_name);
+            self.reporter.decline(barrier.checkpoint, FailureKind::DeclinedNotReady, reason);
+            return Ok(());
+        }
+        if barrier.kind == (CheckpointKind::Stop { drain: true }) && !self.ended {
+            self.end_source(chain)?;
+        }
+        self.checkpoint(chain, &barrier, 0)
+    }
+
+    fn checkpoint(
+        &mut self,
+        chain: &mut dyn TaskChain,
+        barrier: &CheckpointBarrier,
+        alignment_nanos: u64,
+    ) -> Result<()> {
+        // Downstream first: it can align while this task takes its snapshot.
+        broadcast(chain, || StreamElement::Barrier(*barrier))?;
+        if barrier.kind.is_stop() {
+            self.frozen_by = Some(barrier.checkpoint);
+        }
+        self.checkpoints.snapshot(chain, barrier, alignment_nanos);
+        Ok(())
+    }
+
+    fn end_channel(&mut self, chain: &mut dyn TaskChain, channel: usize) -> Result<()> {
+        let output = self.valve.end_channel(channel);
+        self.event_time(chain, output)?;
+        if let Some(ended) = self.channels_ended.get_mut(channel) {
+            *ended = true;
+        }
+        if self.ended || self.channels_ended.contains(&false) {
+            return Ok(());
+        }
+        self.end_data(chain)
+    }
+
+    fn end_source(&mut self, chain: &mut dyn TaskChain) -> Result<()> {
+        // An idle source has to be active again, or nobody would heed its last watermark.
+        chain.process_watermark_status(WatermarkStatus::Active)?;
+        self.gate.signal().metrics().set_current_watermark(Watermark::MAX.timestamp);
+        chain.process_watermark(Watermark::MAX)?;
+        self.end_data(chain)
+    }
+
+    fn end_data(&mut self, chain: &mut dyn TaskChain) -> Result<()> {
+        self.ended = true;
+        each_operator(chain, VisitOrder::UpstreamFirst, |o| o.end_input())?;
+        broadcast(chain, || StreamElement::EndOfData)?;
+        self.reporter.report(TaskEventKind::EndOfData);
+        Ok(())
+    }
+
+    /// Sleeps as `step` says.
+    pub(super) fn rest(&mut self, step: Step) {
+        let until_ms = match step {
+            Step::Idle { until_ms } => until_ms,
+            Step::Blocked => None,
+            Step::Progress | Step::Finished => return,
+        };
+        let asleep_nanos = self.account_busy();
+        self.gate.signal().wait(until_ms);
+        self.accounted_nanos = self.clock.monotonic_nanos();
+        let slept = self.accounted_nanos.saturating_sub(asleep_nanos);
+        let metrics = self.gate.signal().metrics();
+        if step == Step::Blocked {
+            metrics.add_backpressured_nanos(slept);
+            self.accounted_backpressure += slept;
+        } else {
+            metrics.add_idle_nanos(slept);
+        }
+    }
+
+    /// Counts the time since the last account as busy, but for what was spent waiting for room while writing.
+    fn account_busy(&mut self) -> u64 {
+        let now_nanos = self.clock.monotonic_nanos();
+        let metrics = self.gate.signal().metrics();
+        let backpressure = metrics.backpressured_nanos();
+        let waited = backpressure.saturating_sub(self.accounted_backpressure);
+        let passed = now_nanos.saturating_sub(self.accounted_nanos);
+        metrics.add_busy_nanos(passed.saturating_sub(waited));
+        self.accounted_backpressure = backpressure;
+        self.accounted_nanos = now_nanos;
+        now_nanos
+    }
+}
