@@ -73,7 +73,8 @@ fn keep_in_place(old: &[Vec<OperatorStateHandle>], assigned: &mut Assigned) {
     for (instance, (handles, to)) in old.iter().zip(assigned.iter_mut()).enumerate() {
         for (position, handle) in handles.iter().enumerate() {
             let mut kept = handle.clone();
-            kept.states.retain(|_, meta| meta.mode != OperatorStateMode::Union);
+            kept.states
+                .retain(|_, meta| meta.mode != OperatorStateMode::Union);
             let only_union = kept.states.is_empty() && !handle.states.is_empty();
             if !only_union {
                 to.insert((instance, position), kept);

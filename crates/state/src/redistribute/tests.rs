@@ -42,7 +42,11 @@ fn old_state(counts: &Counts) -> Vec<Vec<OperatorStateHandle>> {
             // Every instance holds the broadcast state, in its first handle.
             .filter(|(s, _)| *s != 3 || h == 0)
             .map(|(s, ((name, mode), count))| {
-                let count = if *mode == OperatorStateMode::Broadcast { 1 } else { *count };
+                let count = if *mode == OperatorStateMode::Broadcast {
+                    1
+                } else {
+                    *count
+                };
                 let base = (i * 1_000_000 + h * 10_000 + s * 1_000) as u64;
                 let offsets = (0..count as u64).map(|n| base + n).collect();
                 (name.to_string(), OperatorStateMeta { offsets, mode: *mode })
@@ -166,19 +170,20 @@ fn runs_are_handed_out_as_flink_does() {
             .collect()
     };
     // 5 = 2 + 1 + 1 + 1; the next state begins with instance 1.
-    assert_eq!(offsets("a-split"), [
-        vec![0, 1],
-        vec![2_000_000],
-        vec![2_000_001],
-        vec![2_000_002]
-    ]);
+    assert_eq!(
+        offsets("a-split"),
+        [vec![0, 1], vec![2_000_000], vec![2_000_001], vec![2_000_002]]
+    );
     // 5 = 2 + 1 + 1 + 1, from instance 1 on.
-    assert_eq!(offsets("b-split"), [
-        vec![2_001_000],
-        vec![1_000, 1_001_000],
-        vec![1_001_001],
-        vec![1_001_002]
-    ]);
+    assert_eq!(
+        offsets("b-split"),
+        [
+            vec![2_001_000],
+            vec![1_000, 1_001_000],
+            vec![1_001_001],
+            vec![1_001_002]
+        ]
+    );
 }
 
 /// Goal: an instance that had finished, and so reported nothing, gets broadcast state from another. Method: unchanged

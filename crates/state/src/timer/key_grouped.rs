@@ -29,6 +29,23 @@ impl KeyGroupedTimers {
         }
     }
 
+    /// The key groups of the instance.
+    #[cfg(test)]
+    pub(super) fn range(&self) -> KeyGroupRange {
+        self.range
+    }
+
+    /// How many chunks are the same memory in both, and how many there are.
+    #[cfg(test)]
+    pub(super) fn chunks_shared_with(&self, other: &Self) -> (usize, usize) {
+        let counts = self
+            .groups
+            .iter()
+            .zip(&other.groups)
+            .map(|(a, b)| a.chunks_shared_with(b));
+        counts.fold((0, 0), |sum, n| (sum.0 + n.0, sum.1 + n.1))
+    }
+
     /// How many timers there are.
     pub(super) fn len(&self) -> usize {
         self.len

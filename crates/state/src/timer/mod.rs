@@ -10,9 +10,10 @@ mod key_grouped;
 mod serializer;
 mod service;
 mod set;
+#[cfg(test)]
+mod tests;
 mod user;
 
 pub use frozen::FrozenTimers;
-pub use serializer::TIMER_SERIALIZER_SNAPSHOT_CLASS;
 pub use service::{InternalTimerService, TimeDomain, Timer};
 pub use user::{SimpleTimerService, TimerService};

@@ -1,14 +1,10 @@
 //! How a timer is written: Flink's `TimerSerializer` and its snapshot.
 
-use millpond_core::{Error, Result};
-use millpond_types::{Compatibility, DataInput, SerializerSnapshot, SharedSerializer};
-use millpond_types::snapshot::SnapshotBody;
-
 use super::element::TimerElement;
+use millpond_core::{Error, Result};
+use millpond_types::snapshot::{SnapshotBody, class};
+use millpond_types::{Compatibility, DataInput, DataOutput, SerializerSnapshot, SharedSerializer};
 
-/// The snapshot class that Flink knows timers by.
-pub const TIMER_SERIALIZER_SNAPSHOT_CLASS: &str =
-    "org.apache.flink.streaming.api.operators.TimerSerializerSnapshot";
 /// The version of the format of all composite snapshots (`CompositeTypeSerializerSnapshot`).
 const VERSION: i32 = 3;
 /// The version of what that class writes of its own, which is nothing (`TimerSerializerSnapshot.VERSION`).
@@ -25,7 +21,7 @@ impl<K: 'static, N: 'static> TimerSerializer<K, N> {
     /// What is stored beside the timers.
     pub(super) fn snapshot(&self) -> SerializerSnapshot {
         SerializerSnapshot {
-            class_name: TIMER_SERIALIZER_SNAPSHOT_CLASS.to_string(),
+            class_name: class::TIMER.to_string(),
             version: VERSION,
             body: SnapshotBody::Composite {
                 version: OUTER_VERSION,
@@ -41,7 +37,7 @@ impl<K: 'static, N: 'static> TimerSerializer<K, N> {
         let [key, namespace] = stored.nested.as_slice() else {
             return Err(not_timers(stored));
         };
-        if stored.class_name != TIMER_SERIALIZER_SNAPSHOT_CLASS {
+        if stored.class_name != class::TIMER {
             return Err(not_timers(stored));
         }
         same(
@@ -58,12 +54,22 @@ impl<K: 'static, N: 'static> TimerSerializer<K, N> {
         )
     }
 
+    /// Appends what follows the timestamp.
+    pub(super) fn write_tail(&self, key: &K, namespace: &N, out: &mut DataOutput) -> Result<()> {
+        self.key.serialize(key, out)?;
+        self.namespace.serialize(namespace, out)
+    }
+
+    /// Reads what follows the timestamp.
+    pub(super) fn read_tail(&self, input: &mut DataInput<'_>) -> Result<(K, N)> {
+        Ok((self.key.deserialize(input)?, self.namespace.deserialize(input)?))
+    }
+
     /// Reads one timer from the front of `input`: checks that key and namespace are such, and keeps their bytes.
     pub(super) fn read(&self, input: &mut DataInput<'_>) -> Result<(K, TimerElement)> {
         let timestamp = TimerElement::read_timestamp(input)?;
         let start = input.rest();
-        let key = self.key.deserialize(input)?;
-        self.namespace.deserialize(input)?;
+        let (key, _) = self.read_tail(input)?;
         let len = start.len().saturating_sub(input.remaining());
         let tail = start.get(..len).unwrap_or_default();
         Ok((key, TimerElement::new(timestamp, tail)))

@@ -54,24 +54,16 @@ pub struct Timer<K, N> {
 ///
 /// ```
 /// use millpond_state::timer::InternalTimerService;
-/// # use millpond_types::{Compatibility, DataInput, DataOutput, KeyGroupRange, SerializerSnapshot, TypeSerializer};
-/// # use std::sync::Arc;
-/// # #[derive(Debug)] struct Numbers;
-/// # impl TypeSerializer<i64> for Numbers {
-/// #     fn serialize(&self, v: &i64, out: &mut DataOutput) -> millpond_core::Result<()> { out.write_i64(*v); Ok(()) }
-/// #     fn deserialize(&self, input: &mut DataInput<'_>) -> millpond_core::Result<i64> { input.read_i64() }
-/// #     fn snapshot(&self) -> SerializerSnapshot { SerializerSnapshot::simple("numbers") }
-/// #     fn resolve_compatibility(&self, _: &SerializerSnapshot) -> Compatibility { Compatibility::AsIs }
-/// # }
+/// use millpond_types::{KeyGroupRange, StateType, VoidNamespace};
 /// # fn main() -> millpond_core::Result<()> {
 /// let range = KeyGroupRange::new(0, 127)?;
-/// let mut timers = InternalTimerService::new("user-timers", Arc::new(Numbers), Arc::new(Numbers), range, 128);
-/// timers.register_event_time_timer(&7, &0, 1_000)?;
-/// timers.register_event_time_timer(&7, &0, 500)?;
+/// let mut timers = InternalTimerService::new("user-timers", i64::serializer(), VoidNamespace::serializer(), range, 128);
+/// timers.register_event_time_timer(&7, &VoidNamespace, 1_000)?;
+/// timers.register_event_time_timer(&7, &VoidNamespace, 500)?;
 /// timers.advance_watermark(800);
 /// while let Some(timer) = timers.poll_event_timer(800)? {
 ///     assert_eq!((timer.key, timer.timestamp), (7, 500));
-///     timers.register_event_time_timer(&timer.key, &0, timer.timestamp + 1_000)?;
+///     timers.register_event_time_timer(&timer.key, &VoidNamespace, timer.timestamp + 1_000)?;
 /// }
 /// assert_eq!(timers.num_event_time_timers(), 2);
 /// # Ok(())
@@ -89,7 +81,7 @@ pub struct InternalTimerService<K, N> {
     buffer: DataOutput,
 }
 
-impl<K: StateKey, N: Clone + 'static> InternalTimerService<K, N> {
+impl<K: StateKey, N: 'static> InternalTimerService<K, N> {
     /// No timers, for the key groups of `range` out of `max_parallelism`.
     pub fn new(
         name: impl Into<String>,
@@ -283,17 +275,16 @@ impl<K: StateKey, N: Clone + 'static> InternalTimerService<K, N> {
             .with("key_groups", self.range));
         }
         self.buffer.clear();
-        self.serializer.key.serialize(key, &mut self.buffer)?;
-        self.serializer.namespace.serialize(namespace, &mut self.buffer)?;
+        self.serializer.write_tail(key, namespace, &mut self.buffer)?;
         Ok((key_group, TimerElement::new(timestamp, self.buffer.as_slice())))
     }
 
     fn timer(&self, key_group: u32, timer: &TimerElement) -> Result<Timer<K, N>> {
-        let mut input = DataInput::new(timer.tail());
+        let (key, namespace) = self.serializer.read_tail(&mut DataInput::new(timer.tail()))?;
         Ok(Timer {
             timestamp: timer.timestamp(),
-            key: self.serializer.key.deserialize(&mut input)?,
-            namespace: self.serializer.namespace.deserialize(&mut input)?,
+            key,
+            namespace,
             key_group,
         })
     }

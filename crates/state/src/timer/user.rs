@@ -58,7 +58,7 @@ impl<'a, K, N> SimpleTimerService<'a, K, N> {
     }
 }
 
-impl<K: StateKey, N: Clone + 'static> TimerService for SimpleTimerService<'_, K, N> {
+impl<K: StateKey, N: 'static> TimerService for SimpleTimerService<'_, K, N> {
     fn current_processing_time(&self) -> i64 {
         self.processing_time
     }
