@@ -8,6 +8,7 @@ pub mod descriptor;
 pub mod handle;
 mod hashmap;
 pub mod keyed;
+pub mod operator_state;
 pub mod redistribute;
 pub mod snapshot;
 pub mod stream;

@@ -42,7 +42,7 @@ impl<K: 'static, N: 'static> TimerSerializer<K, N> {
         }
         same(
             "key",
-            &*self.key.snapshot().to_string(),
+            &self.key.snapshot().to_string(),
             key,
             self.key.resolve_compatibility(key),
         )?;
