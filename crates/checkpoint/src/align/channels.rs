@@ -89,6 +89,10 @@ impl AbortedAhead {
             .get_mut(&checkpoint)
             .is_some_and(|told| !std::mem::replace(told, true))
     }
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.ids.len()
+    }
     /// Forgets `checkpoint` and all before it, whose barriers are stale from now on.
     pub(super) fn forget_through(&mut self, checkpoint: CheckpointId) {
         self.ids.retain(|id, _| *id > checkpoint);

@@ -60,6 +60,12 @@ impl BarrierTracker {
         !self.pending.is_empty()
     }
 
+    /// How many checkpoints it holds in memory.
+    #[cfg(test)]
+    pub(super) fn tracked(&self) -> usize {
+        self.pending.len() + self.aborted_ahead.len()
+    }
+
     fn barrier(
         &mut self,
         channel: usize,
