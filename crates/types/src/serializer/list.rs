@@ -1,7 +1,8 @@
 //! `Vec<T>` as Java's `List`: Flink's `ListSerializer`. (`Vec<u8>` is [`bytes`](super::bytes).)
 
 use super::{
-    SharedSerializer, StateType, TypeSerializer, capacity_for, mismatch, parts, parts_to_migrate, write_count,
+    SharedSerializer, StateType, TypeSerializer, capacity_for, mismatch, parts, parts_to_migrate, read_as,
+    write_count,
 };
 use crate::data::{DataInput, DataOutput};
 use crate::snapshot::{Compatibility, SerializerSnapshot, class};
@@ -41,18 +42,6 @@ pub(super) fn read_list<'a, T>(
     Ok(list)
 }
 
-/// Reads the elements of a collection with `element`, migrating each when the stored format asks for it.
-pub(super) fn read_list_migrating<T: 'static>(
-    element: &dyn TypeSerializer<T>,
-    old: &SerializerSnapshot,
-    input: &mut DataInput<'_>,
-) -> Result<Vec<T>> {
-    if element.resolve_compatibility(old) == Compatibility::AsIs {
-        return read_list(input, |input| element.deserialize(input));
-    }
-    read_list(input, |input| element.deserialize_migrating(old, input))
-}
-
 impl<T: 'static> TypeSerializer<Vec<T>> for ListSerializer<T> {
     fn serialize(&self, value: &Vec<T>, out: &mut DataOutput) -> Result<()> {
         write_count(value.len(), out)?;
@@ -79,7 +68,7 @@ impl<T: 'static> TypeSerializer<Vec<T>> for ListSerializer<T> {
     }
     fn deserialize_migrating(&self, old: &SerializerSnapshot, input: &mut DataInput<'_>) -> Result<Vec<T>> {
         let [element] = parts_to_migrate(old, class::LIST)?;
-        read_list_migrating(&*self.element, element, input)
+        read_list(input, |input| read_as(&*self.element, element, input))
     }
 }
 

@@ -60,12 +60,13 @@ impl<K: 'static, V: 'static> MapSerializer<K, V> {
     }
 }
 
-fn refuse_null(input: &mut DataInput<'_>) -> Result<()> {
+/// Reads the null flag of a map's value or a set's element.
+pub(super) fn refuse_null(input: &mut DataInput<'_>) -> Result<()> {
     let offset = input.position();
     if input.read_bool()? {
         return Err(Error::incompatible(
-            "read map",
-            "a stored value is null, which the map's type has no place for",
+            "read collection",
+            "a stored element is null, which the Rust type has no place for",
         )
         .with("offset", offset));
     }

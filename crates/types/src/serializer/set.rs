@@ -1,7 +1,13 @@
-//! Sets as Java's `Set`: Flink's `SetSerializer`. An element that comes twice, which only damaged data can hold, counts once.
+//! Sets as Java's `Set`: Flink's `SetSerializer` (since Flink 2.0).
+//!
+//! Each element has a null flag, unlike a list's; a null element is refused. An element that comes twice, which only
+//! damaged data can hold, counts once.
 
-use super::list::{read_list, read_list_migrating};
-use super::{SharedSerializer, StateType, TypeSerializer, mismatch, parts, parts_to_migrate, write_count};
+use super::list::read_list;
+use super::map::refuse_null;
+use super::{
+    SharedSerializer, StateType, TypeSerializer, mismatch, parts, parts_to_migrate, read_as, write_count,
+};
 use crate::data::{DataInput, DataOutput};
 use crate::snapshot::{Compatibility, SerializerSnapshot, class};
 use millpond_core::Result;
@@ -9,7 +15,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::hash::{BuildHasher, Hash};
 use std::sync::Arc;
 
-/// Flink's `SetSerializer`: the size as `i32`, then the elements.
+/// Flink's `SetSerializer`: the size as `i32`, then for each element a null flag and the element.
 pub struct SetSerializer<T: 'static> {
     element: SharedSerializer<T>,
 }
@@ -26,6 +32,7 @@ impl<T: 'static> SetSerializer<T> {
     fn write<'a>(&self, elements: impl ExactSizeIterator<Item = &'a T>, out: &mut DataOutput) -> Result<()> {
         write_count(elements.len(), out)?;
         for element in elements {
+            out.write_bool(false);
             self.element.serialize(element, out)?;
         }
         Ok(())
@@ -39,7 +46,11 @@ macro_rules! sets {
                 self.write(value.iter(), out)
             }
             fn deserialize(&self, input: &mut DataInput<'_>) -> Result<$set> {
-                Ok(read_list(input, |input| self.element.deserialize(input))?.into_iter().collect())
+                let elements = read_list(input, |input| {
+                    refuse_null(input)?;
+                    self.element.deserialize(input)
+                });
+                Ok(elements?.into_iter().collect())
             }
             fn snapshot(&self) -> SerializerSnapshot {
                 SerializerSnapshot::composite(class::SET, OUTER_VERSION, Vec::new(), vec![self.element.snapshot()])
@@ -52,7 +63,11 @@ macro_rules! sets {
             }
             fn deserialize_migrating(&self, old: &SerializerSnapshot, input: &mut DataInput<'_>) -> Result<$set> {
                 let [element] = parts_to_migrate(old, class::SET)?;
-                Ok(read_list_migrating(&*self.element, element, input)?.into_iter().collect())
+                let elements = read_list(input, |input| {
+                    refuse_null(input)?;
+                    read_as(&*self.element, element, input)
+                });
+                Ok(elements?.into_iter().collect())
             }
         }
 

@@ -9,6 +9,8 @@ use millpond_core::{Error, Result};
 /// The flags of a POJO that begin its value; see `PojoSerializer`.
 const POJO_NULL: u8 = 1;
 const POJO_NO_SUBCLASS: u8 = 2;
+const POJO_SUBCLASS: u8 = 4;
+const POJO_TAGGED_SUBCLASS: u8 = 8;
 
 /// Whether [`skip_value`] knows the layout: all of Flink's formats that can be read here, and Millpond's own but those
 /// of serializers that a user wrote.
@@ -50,14 +52,14 @@ pub fn skip_value(snapshot: &SerializerSnapshot, input: &mut DataInput<'_>) -> R
         (class::STRING, _) => string::read_nullable_string(input).map(drop),
         (class::BYTES, _) => skip_bytes(input),
         (class::ENUM, _) => input.read_i32().map(drop),
-        (class::LIST | class::SET, [element]) => {
-            (0..input.read_count(1)?).try_for_each(|_| skip_value(element, input))
-        }
+        (class::SET, [element]) => (0..input.read_count(2)?).try_for_each(|_| skip_nullable(element, input)),
+        (class::LIST, [element]) => (0..input.read_count(1)?).try_for_each(|_| skip_value(element, input)),
         (class::MAP, [key, value]) => (0..input.read_count(2)?).try_for_each(|_| {
             skip_value(key, input)?;
             skip_nullable(value, input)
         }),
-        (class::TUPLE, fields) => fields.iter().try_for_each(|field| skip_value(field, input)),
+        // No tuple is without fields: every value takes a byte, which a list's count relies on.
+        (class::TUPLE, fields @ [_, ..]) => fields.iter().try_for_each(|field| skip_value(field, input)),
         (class::NULLABLE, [inner]) => {
             if input.read_bool()? {
                 return input
@@ -99,13 +101,33 @@ fn skip_pojo(
     fields: &[SerializerSnapshot],
     input: &mut DataInput<'_>,
 ) -> Result<()> {
-    match input.read_u8()? {
-        flags if flags & POJO_NULL != 0 => Ok(()),
-        POJO_NO_SUBCLASS => fields.iter().try_for_each(|field| skip_nullable(field, input)),
-        flags => Err(
-            Error::incompatible("skip value", "the stored object is of a subclass")
+    let SnapshotBody::Pojo(pojo) = &snapshot.body else {
+        return Err(Error::corrupt("skip value", "the snapshot names no fields").with("stored", snapshot));
+    };
+    let subclass = match input.read_u8()? {
+        flags if flags & POJO_NULL != 0 => return Ok(()),
+        POJO_NO_SUBCLASS => return fields.iter().try_for_each(|field| skip_nullable(field, input)),
+        POJO_SUBCLASS => {
+            let name = input.read_utf()?;
+            pojo.unregistered_subclasses
+                .iter()
+                .find(|(class, _)| *class == name)
+        }
+        POJO_TAGGED_SUBCLASS => {
+            let tag = input.read_u8()?;
+            pojo.registered_subclasses.get(usize::from(tag))
+        }
+        flags => {
+            return Err(Error::corrupt("skip value", "not the flags of an object")
                 .with("stored", snapshot)
-                .with("flags", flags),
+                .with("flags", flags));
+        }
+    };
+    match subclass {
+        Some((_, Some(subclass))) => skip_value(subclass, input),
+        _ => Err(
+            Error::corrupt("skip value", "the object's subclass is not in the snapshot")
+                .with("stored", snapshot),
         ),
     }
 }
