@@ -20,6 +20,7 @@ pub trait Output<T> {
 pub struct Collector<'a, T> {
     output: &'a mut dyn Output<T>,
     timestamp: i64,
+    emitted: u64,
     failure: Option<Error>,
 }
 
@@ -29,6 +30,7 @@ impl<'a, T> Collector<'a, T> {
         Collector {
             output,
             timestamp,
+            emitted: 0,
             failure: None,
         }
     }
@@ -51,6 +53,12 @@ impl<'a, T> Collector<'a, T> {
         self.emit(value, NO_TIMESTAMP);
     }
 
+    /// How many results were emitted so far.
+    #[inline]
+    pub fn emitted(&self) -> u64 {
+        self.emitted
+    }
+
     /// What the operators behind failed with, if they did.
     ///
     /// # Errors
@@ -62,10 +70,12 @@ impl<'a, T> Collector<'a, T> {
 
     #[inline]
     fn emit(&mut self, value: T, timestamp: i64) {
-        if self.failure.is_none()
-            && let Err(e) = self.output.collect(value, timestamp)
-        {
-            self.failure = Some(e);
+        if self.failure.is_some() {
+            return;
+        }
+        match self.output.collect(value, timestamp) {
+            Ok(()) => self.emitted += 1,
+            Err(e) => self.failure = Some(e),
         }
     }
 }

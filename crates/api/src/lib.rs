@@ -4,6 +4,7 @@
 //! function object must later run inside a Flink task. So nothing here knows tasks, channels or the coordinator.
 
 pub mod collector;
+pub mod function;
 pub mod sink;
 pub mod source;
 pub mod time;

@@ -1,0 +1,163 @@
+//! A function over a keyed stream and a broadcast one: the broadcast pattern.
+
+use super::context::{KeyedContext, OnTimerContext};
+use super::runtime_context::RuntimeContext;
+use crate::{Collector, Data, NO_TIMESTAMP};
+use millpond_core::Result;
+use millpond_core::host::Clock;
+use millpond_state::operator_state::BroadcastWritePermit;
+use millpond_types::StateKey;
+
+/// What a [`KeyedBroadcastProcessFunction`] is handed with an element of the keyed side. Broadcast state can only be read
+/// there: its write methods ask for a permit that this context doesn't have. Flink's `ReadOnlyContext`.
+pub type ReadOnlyContext<'a, K> = KeyedContext<'a, K>;
+
+/// Processes a keyed stream beside a broadcast one, whose elements reach every parallel instance.
+/// Flink's `KeyedBroadcastProcessFunction`.
+///
+/// # Contract
+/// Every instance holds the same broadcast state only if `process_broadcast_element` does the same in all of them: it must
+/// depend on nothing but the element and the broadcast state (trusted). There is no current key there, so keyed state
+/// is refused.
+///
+/// ```
+/// use millpond_api::Collector;
+/// use millpond_api::function::{BroadcastContext, KeyedBroadcastProcessFunction, ReadOnlyContext, RuntimeContext};
+/// use millpond_core::Result;
+/// use millpond_state::descriptor::MapStateDescriptor;
+/// use millpond_state::operator_state::BroadcastState;
+///
+/// /// Puts names in place of codes.
+/// #[derive(Default)]
+/// struct Name {
+///     names: BroadcastState<String, String>,
+/// }
+///
+/// impl KeyedBroadcastProcessFunction for Name {
+///     type Key = String;
+///     type In = String;
+///     type Broadcast = (String, String);
+///     type Out = String;
+///
+///     fn open(&mut self, ctx: &mut RuntimeContext<'_, String>) -> Result<()> {
+///         self.names = ctx.broadcast_state(MapStateDescriptor::new("names"))?;
+///         Ok(())
+///     }
+///
+///     fn process_element(&mut self, code: String, _: &mut ReadOnlyContext<'_, String>, out: &mut Collector<'_, String>) -> Result<()> {
+///         out.collect(self.names.get(&code)?.unwrap_or(code));
+///         Ok(())
+///     }
+///
+///     fn process_broadcast_element(
+///         &mut self,
+///         (code, name): (String, String),
+///         ctx: &mut BroadcastContext<'_>,
+///         _: &mut Collector<'_, String>,
+///     ) -> Result<()> {
+///         self.names.put(ctx.permit(), code, name)
+///     }
+/// }
+/// ```
+pub trait KeyedBroadcastProcessFunction: 'static {
+    /// The key that the keyed side is keyed by.
+    type Key: StateKey;
+    /// The elements of the keyed side.
+    type In: Data;
+    /// The elements of the broadcast side.
+    type Broadcast: Data;
+    /// The results.
+    type Out: Data;
+
+    /// Opens states and counters: once, before the first element.
+    ///
+    /// # Errors
+    /// Whatever keeps the function from working; the job restarts by its restart strategy.
+    fn open(&mut self, _ctx: &mut RuntimeContext<'_, Self::Key>) -> Result<()> {
+        Ok(())
+    }
+
+    /// Takes an element of the keyed side. It may read broadcast state.
+    ///
+    /// # Errors
+    /// As [`KeyedBroadcastProcessFunction::open`].
+    fn process_element(
+        &mut self,
+        value: Self::In,
+        ctx: &mut ReadOnlyContext<'_, Self::Key>,
+        out: &mut Collector<'_, Self::Out>,
+    ) -> Result<()>;
+
+    /// Takes an element of the broadcast side. It may change broadcast state, by [`BroadcastContext::permit`].
+    ///
+    /// # Errors
+    /// As [`KeyedBroadcastProcessFunction::open`].
+    fn process_broadcast_element(
+        &mut self,
+        value: Self::Broadcast,
+        ctx: &mut BroadcastContext<'_>,
+        out: &mut Collector<'_, Self::Out>,
+    ) -> Result<()>;
+
+    /// A timer of the keyed side is due.
+    ///
+    /// # Errors
+    /// As [`KeyedBroadcastProcessFunction::open`].
+    fn on_timer(
+        &mut self,
+        _timestamp: i64,
+        _ctx: &mut OnTimerContext<'_, Self::Key>,
+        _out: &mut Collector<'_, Self::Out>,
+    ) -> Result<()> {
+        Ok(())
+    }
+
+    /// The end, also after a failure.
+    ///
+    /// # Errors
+    /// Logged.
+    fn close(&mut self) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// What a function is handed with a broadcast element. Flink's `KeyedBroadcastProcessFunction.Context`.
+pub struct BroadcastContext<'a> {
+    permit: &'a BroadcastWritePermit,
+    timestamp: i64,
+    watermark: i64,
+    clock: &'a dyn Clock,
+}
+
+impl<'a> BroadcastContext<'a> {
+    /// For engines: the context of one broadcast element.
+    pub fn new(
+        permit: &'a BroadcastWritePermit,
+        timestamp: i64,
+        watermark: i64,
+        clock: &'a dyn Clock,
+    ) -> Self {
+        BroadcastContext {
+            permit,
+            timestamp,
+            watermark,
+            clock,
+        }
+    }
+    /// The permission to change broadcast state, for the time of this call.
+    pub fn permit(&self) -> &'a BroadcastWritePermit {
+        self.permit
+    }
+    /// The element's event time in milliseconds, if it has one.
+    pub fn timestamp(&self) -> Option<i64> {
+        (self.timestamp != NO_TIMESTAMP).then_some(self.timestamp)
+    }
+    /// The watermark over both sides; `i64::MIN` before the first.
+    pub fn current_watermark(&self) -> i64 {
+        self.watermark
+    }
+    /// The clock's time, in milliseconds since the epoch.
+    pub fn current_processing_time(&self) -> i64 {
+        self.clock.now_ms()
+    }
+}

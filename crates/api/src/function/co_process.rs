@@ -1,0 +1,118 @@
+//! Functions over two connected streams.
+
+use super::context::{KeyedContext, OnTimerContext, ProcessContext};
+use super::runtime_context::RuntimeContext;
+use crate::{Collector, Data};
+use millpond_core::Result;
+use millpond_types::StateKey;
+
+/// Processes two streams together, neither of them keyed. Flink's `CoProcessFunction`.
+pub trait CoProcessFunction: 'static {
+    /// The elements of the first stream.
+    type In1: Data;
+    /// The elements of the second stream.
+    type In2: Data;
+    /// The results.
+    type Out: Data;
+
+    /// Opens states and counters: once, before the first element.
+    ///
+    /// # Errors
+    /// Whatever keeps the function from working; the job restarts by its restart strategy.
+    fn open(&mut self, _ctx: &mut RuntimeContext<'_>) -> Result<()> {
+        Ok(())
+    }
+
+    /// Takes an element of the first stream.
+    ///
+    /// # Errors
+    /// As [`CoProcessFunction::open`].
+    fn process_element1(
+        &mut self,
+        value: Self::In1,
+        ctx: &mut ProcessContext<'_>,
+        out: &mut Collector<'_, Self::Out>,
+    ) -> Result<()>;
+
+    /// Takes an element of the second stream.
+    ///
+    /// # Errors
+    /// As [`CoProcessFunction::open`].
+    fn process_element2(
+        &mut self,
+        value: Self::In2,
+        ctx: &mut ProcessContext<'_>,
+        out: &mut Collector<'_, Self::Out>,
+    ) -> Result<()>;
+
+    /// The end, also after a failure.
+    ///
+    /// # Errors
+    /// Logged.
+    fn close(&mut self) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// Processes two streams keyed alike: both see the same state and timers of a key. Flink's `KeyedCoProcessFunction`.
+pub trait KeyedCoProcessFunction: 'static {
+    /// The key that both streams are keyed by.
+    type Key: StateKey;
+    /// The elements of the first stream.
+    type In1: Data;
+    /// The elements of the second stream.
+    type In2: Data;
+    /// The results.
+    type Out: Data;
+
+    /// Opens states and counters: once, before the first element.
+    ///
+    /// # Errors
+    /// Whatever keeps the function from working; the job restarts by its restart strategy.
+    fn open(&mut self, _ctx: &mut RuntimeContext<'_, Self::Key>) -> Result<()> {
+        Ok(())
+    }
+
+    /// Takes an element of the first stream.
+    ///
+    /// # Errors
+    /// As [`KeyedCoProcessFunction::open`].
+    fn process_element1(
+        &mut self,
+        value: Self::In1,
+        ctx: &mut KeyedContext<'_, Self::Key>,
+        out: &mut Collector<'_, Self::Out>,
+    ) -> Result<()>;
+
+    /// Takes an element of the second stream.
+    ///
+    /// # Errors
+    /// As [`KeyedCoProcessFunction::open`].
+    fn process_element2(
+        &mut self,
+        value: Self::In2,
+        ctx: &mut KeyedContext<'_, Self::Key>,
+        out: &mut Collector<'_, Self::Out>,
+    ) -> Result<()>;
+
+    /// A timer is due.
+    ///
+    /// # Errors
+    /// As [`KeyedCoProcessFunction::open`].
+    fn on_timer(
+        &mut self,
+        _timestamp: i64,
+        _ctx: &mut OnTimerContext<'_, Self::Key>,
+        _out: &mut Collector<'_, Self::Out>,
+    ) -> Result<()> {
+        Ok(())
+    }
+
+    /// The end, also after a failure.
+    ///
+    /// # Errors
+    /// Logged.
+    fn close(&mut self) -> Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,127 @@
+//! What a function is handed with each element and timer.
+
+use crate::NO_TIMESTAMP;
+use millpond_core::host::Clock;
+use millpond_state::timer::{TimeDomain, TimerService};
+
+/// What a function over a keyed stream is handed with an element. Flink's `KeyedProcessFunction.Context`.
+pub struct KeyedContext<'a, K> {
+    key: &'a K,
+    timestamp: i64,
+    timers: &'a mut dyn TimerService,
+}
+
+impl<'a, K> KeyedContext<'a, K> {
+    /// For engines: the context of an element of `key`; `timestamp` is [`NO_TIMESTAMP`] for an element without one.
+    #[inline]
+    pub fn new(key: &'a K, timestamp: i64, timers: &'a mut dyn TimerService) -> Self {
+        KeyedContext {
+            key,
+            timestamp,
+            timers,
+        }
+    }
+    /// The element's key. The reference outlives the borrow of the context, so timers can be registered beside it.
+    #[inline]
+    pub fn current_key(&self) -> &'a K {
+        self.key
+    }
+    /// The element's event time in milliseconds, if it has one.
+    #[inline]
+    pub fn timestamp(&self) -> Option<i64> {
+        (self.timestamp != NO_TIMESTAMP).then_some(self.timestamp)
+    }
+    /// Time, and the timers of the current key.
+    #[inline]
+    pub fn timer_service(&mut self) -> &mut dyn TimerService {
+        self.timers
+    }
+    /// The watermark; `i64::MIN` before the first.
+    pub fn current_watermark(&self) -> i64 {
+        self.timers.current_watermark()
+    }
+    /// The clock's time, in milliseconds since the epoch.
+    pub fn current_processing_time(&self) -> i64 {
+        self.timers.current_processing_time()
+    }
+}
+
+/// What a function is handed with a timer. Flink's `OnTimerContext`.
+pub struct OnTimerContext<'a, K> {
+    key: &'a K,
+    timestamp: i64,
+    domain: TimeDomain,
+    timers: &'a mut dyn TimerService,
+}
+
+impl<'a, K> OnTimerContext<'a, K> {
+    /// For engines: the context of a timer of `key`.
+    pub fn new(key: &'a K, timestamp: i64, domain: TimeDomain, timers: &'a mut dyn TimerService) -> Self {
+        OnTimerContext {
+            key,
+            timestamp,
+            domain,
+            timers,
+        }
+    }
+    /// The key that the timer was registered for.
+    #[inline]
+    pub fn current_key(&self) -> &'a K {
+        self.key
+    }
+    /// What the timer was registered for, in milliseconds.
+    #[inline]
+    pub fn timestamp(&self) -> i64 {
+        self.timestamp
+    }
+    /// Whether the watermark or the clock made it due.
+    #[inline]
+    pub fn time_domain(&self) -> TimeDomain {
+        self.domain
+    }
+    /// Time, and the timers of the current key.
+    #[inline]
+    pub fn timer_service(&mut self) -> &mut dyn TimerService {
+        self.timers
+    }
+    /// The watermark.
+    pub fn current_watermark(&self) -> i64 {
+        self.timers.current_watermark()
+    }
+    /// The clock's time, in milliseconds since the epoch.
+    pub fn current_processing_time(&self) -> i64 {
+        self.timers.current_processing_time()
+    }
+}
+
+/// What a function over a stream without keys is handed with an element. Flink's `ProcessFunction.Context`.
+pub struct ProcessContext<'a> {
+    timestamp: i64,
+    watermark: i64,
+    clock: &'a dyn Clock,
+}
+
+impl<'a> ProcessContext<'a> {
+    /// For engines: the context of an element; `timestamp` is [`NO_TIMESTAMP`] for an element without one.
+    #[inline]
+    pub fn new(timestamp: i64, watermark: i64, clock: &'a dyn Clock) -> Self {
+        ProcessContext {
+            timestamp,
+            watermark,
+            clock,
+        }
+    }
+    /// The element's event time in milliseconds, if it has one.
+    #[inline]
+    pub fn timestamp(&self) -> Option<i64> {
+        (self.timestamp != NO_TIMESTAMP).then_some(self.timestamp)
+    }
+    /// The watermark; `i64::MIN` before the first.
+    pub fn current_watermark(&self) -> i64 {
+        self.watermark
+    }
+    /// The clock's time, in milliseconds since the epoch.
+    pub fn current_processing_time(&self) -> i64 {
+        self.clock.now_ms()
+    }
+}

@@ -1,0 +1,100 @@
+//! A function over a keyed stream, with state and timers.
+
+use super::context::{KeyedContext, OnTimerContext};
+use super::runtime_context::RuntimeContext;
+use crate::{Collector, Data};
+use millpond_core::Result;
+use millpond_types::StateKey;
+
+/// Processes the elements of a keyed stream. Flink's `KeyedProcessFunction`.
+///
+/// # Contract
+/// State handles and timers belong to the key of the element or timer at hand ([`KeyedContext::current_key`]). Results carry
+/// the timestamp of the element or timer that caused them.
+///
+/// ```
+/// use millpond_api::Collector;
+/// use millpond_api::function::{KeyedContext, KeyedProcessFunction, RuntimeContext};
+/// use millpond_core::Result;
+/// use millpond_state::descriptor::ValueStateDescriptor;
+/// use millpond_state::keyed::ValueState;
+///
+/// #[derive(Default)]
+/// struct CountWindow {
+///     count: ValueState<i64>,
+/// }
+///
+/// impl KeyedProcessFunction for CountWindow {
+///     type Key = String;
+///     type In = String;
+///     type Out = (String, i64);
+///
+///     fn open(&mut self, ctx: &mut RuntimeContext<'_, String>) -> Result<()> {
+///         self.count = ctx.state(ValueStateDescriptor::new("count").default_value(0))?;
+///         Ok(())
+///     }
+///
+///     fn process_element(
+///         &mut self,
+///         _word: String,
+///         ctx: &mut KeyedContext<'_, String>,
+///         out: &mut Collector<'_, (String, i64)>,
+///     ) -> Result<()> {
+///         let n = self.count.value()? + 1;
+///         if n >= 10 {
+///             out.collect((ctx.current_key().clone(), n));
+///             self.count.clear()
+///         } else {
+///             self.count.update(n)
+///         }
+///     }
+/// }
+/// ```
+pub trait KeyedProcessFunction: 'static {
+    /// The key that the stream is keyed by.
+    type Key: StateKey;
+    /// The elements.
+    type In: Data;
+    /// The results.
+    type Out: Data;
+
+    /// Opens states and counters: once, before the first element.
+    ///
+    /// # Errors
+    /// Whatever keeps the function from working; the job restarts by its restart strategy.
+    fn open(&mut self, _ctx: &mut RuntimeContext<'_, Self::Key>) -> Result<()> {
+        Ok(())
+    }
+
+    /// Takes an element.
+    ///
+    /// # Errors
+    /// As [`KeyedProcessFunction::open`].
+    fn process_element(
+        &mut self,
+        value: Self::In,
+        ctx: &mut KeyedContext<'_, Self::Key>,
+        out: &mut Collector<'_, Self::Out>,
+    ) -> Result<()>;
+
+    /// A timer that was registered through [`KeyedContext::timer_service`] is due. `timestamp` is what it was registered for.
+    ///
+    /// # Errors
+    /// As [`KeyedProcessFunction::open`].
+    fn on_timer(
+        &mut self,
+        _timestamp: i64,
+        _ctx: &mut OnTimerContext<'_, Self::Key>,
+        _out: &mut Collector<'_, Self::Out>,
+    ) -> Result<()> {
+        Ok(())
+    }
+
+    /// The end, also after a failure: release what is held outside of the state.
+    ///
+    /// # Errors
+    /// Logged.
+    fn close(&mut self) -> Result<()> {
+        Ok(())
+    }
+}
