@@ -3,7 +3,9 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`channel`] | bounded channels between tasks, with backpressure |
+//! | [`datastream`] | how a job is written: environment and streams |
 //! | [`element`] | what travels through channels |
+//! | [`master`] | deploys a job, drives its checkpoints, restarts it, ends it |
 //! | [`operator`] | the operator contracts, and chains of operators |
 //! | [`graph`] | a job as vertices and edges, ready to deploy |
 //! | [`task`] | one parallel instance of a vertex: a step function over its inputs |
@@ -12,8 +14,11 @@
 //! This layer knows nothing of command lines and HTTP.
 
 pub mod channel;
+pub mod datastream;
 pub mod element;
 pub mod graph;
+pub mod master;
 pub mod operator;
+mod operators;
 pub mod task;
 pub mod watermark;

@@ -2,9 +2,8 @@
 
 use super::handle::SavepointInfo;
 use crate::task::TaskEvent;
-use millpond_checkpoint::CheckpointBarrier;
 use millpond_checkpoint::barrier::CheckpointKind;
-use millpond_checkpoint::coordinator::{StoredMetadata, TaskId};
+use millpond_checkpoint::storage::CompletedCheckpoint;
 use millpond_core::{CheckpointId, Result};
 use std::sync::mpsc::Sender;
 
@@ -12,10 +11,11 @@ use std::sync::mpsc::Sender;
 pub(crate) enum MasterEvent {
     /// A task has news.
     Task(TaskEvent),
-    /// The place for a checkpoint is prepared, or not.
-    Prepared { barrier: CheckpointBarrier, sources: Vec<TaskId>, result: Result<()> },
     /// A checkpoint's metadata is written, or not.
-    Stored { checkpoint: CheckpointId, result: Result<StoredMetadata> },
+    Stored {
+        checkpoint: CheckpointId,
+        result: Result<CompletedCheckpoint>,
+    },
     /// Somebody asks for something.
     Request(Request),
     /// A driven clock was moved.
@@ -25,7 +25,11 @@ pub(crate) enum MasterEvent {
 /// What the job's owner asks for.
 pub(crate) enum Request {
     /// A savepoint or a checkpoint by hand.
-    Savepoint { kind: CheckpointKind, target: Option<String>, answer: Sender<Result<SavepointInfo>> },
+    Savepoint {
+        kind: CheckpointKind,
+        target: Option<String>,
+        answer: Sender<Result<SavepointInfo>>,
+    },
     /// The end, now.
     Cancel,
 }

@@ -94,7 +94,11 @@ impl JobHandle {
 
     /// Asks for a savepoint after which the job ends. With `drain`, sources send the largest watermark first, so that all
     /// timers fire; the savepoint is then the end of the job's work, not a place to go on from.
-    pub fn stop_with_savepoint(&self, drain: bool, target_directory: Option<String>) -> Pending<SavepointInfo> {
+    pub fn stop_with_savepoint(
+        &self,
+        drain: bool,
+        target_directory: Option<String>,
+    ) -> Pending<SavepointInfo> {
         self.savepoint(CheckpointKind::Stop { drain }, target_directory)
     }
 
@@ -126,11 +130,17 @@ impl JobHandle {
     fn savepoint(&self, kind: CheckpointKind, target: Option<String>) -> Pending<SavepointInfo> {
         let (answer, pending) = Pending::new();
         // When the master is gone, the answer's sender is dropped with the event and the waiter learns of it.
-        let _ = self.events.send(MasterEvent::Request(Request::Savepoint { kind, target, answer }));
+        let _ = self
+            .events
+            .send(MasterEvent::Request(Request::Savepoint { kind, target, answer }));
         pending
     }
 }
 
 fn job_ended() -> Error {
-    Error::new(ErrorKind::IllegalState, "ask job", "the job ended before it could answer")
+    Error::new(
+        ErrorKind::IllegalState,
+        "ask job",
+        "the job ended before it could answer",
+    )
 }

@@ -60,8 +60,11 @@ impl RestartStrategy {
     /// # Errors
     /// Config for a multiplier or jitter factor out of its bounds.
     pub fn from_configuration(config: &Configuration, checkpointing: bool, seed: u64) -> Result<Self> {
-        let default =
-            if checkpointing { RestartStrategyKind::ExponentialDelay } else { RestartStrategyKind::NoRestart };
+        let default = if checkpointing {
+            RestartStrategyKind::ExponentialDelay
+        } else {
+            RestartStrategyKind::NoRestart
+        };
         let rule = match config.get(&options::RESTART_STRATEGY)?.unwrap_or(default) {
             RestartStrategyKind::NoRestart => Rule::Never,
             RestartStrategyKind::FixedDelay => Rule::FixedDelay {
@@ -81,19 +84,29 @@ impl RestartStrategy {
     }
 
     fn of(rule: Rule, seed: u64) -> Self {
-        RestartStrategy { rule, failures: 0, last_failure_ms: None, backoff: Duration::ZERO, random: SeededRandom::new(seed) }
+        RestartStrategy {
+            rule,
+            failures: 0,
+            last_failure_ms: None,
+            backoff: Duration::ZERO,
+            random: SeededRandom::new(seed),
+        }
     }
 
     /// Takes in a failure at `now_ms` and says what to do.
     pub fn failed(&mut self, now_ms: i64) -> RestartDecision {
-        let since_last = self.last_failure_ms.map(|last| Duration::from_millis(now_ms.saturating_sub(last).max(0).unsigned_abs()));
+        let since_last = self
+            .last_failure_ms
+            .map(|last| Duration::from_millis(now_ms.saturating_sub(last).max(0).unsigned_abs()));
         self.last_failure_ms = Some(now_ms);
         match self.rule.clone() {
             Rule::Never => RestartDecision::GiveUp("the restart strategy is none".to_string()),
             Rule::FixedDelay { attempts, delay } => {
                 self.failures = self.failures.saturating_add(1);
                 if self.failures > attempts {
-                    return RestartDecision::GiveUp(format!("{attempts} restarts were allowed and are used up"));
+                    return RestartDecision::GiveUp(format!(
+                        "{attempts} restarts were allowed and are used up"
+                    ));
                 }
                 RestartDecision::RestartAfter(delay)
             }
@@ -118,16 +131,28 @@ impl RestartStrategy {
         // From 1 - jitter to 1 + jitter.
         let share = self.random.below(2_000_001) as f64 / 1_000_000.0 - 1.0;
         let varied = self.backoff.as_secs_f64() * (1.0 + rule.jitter * share);
-        RestartDecision::RestartAfter(Duration::try_from_secs_f64(varied).unwrap_or(self.backoff).min(rule.max))
+        RestartDecision::RestartAfter(
+            Duration::try_from_secs_f64(varied)
+                .unwrap_or(self.backoff)
+                .min(rule.max),
+        )
     }
 }
 
-fn bounded(config: &Configuration, option: &millpond_core::ConfigOption<f64>, min: f64, max: f64) -> Result<f64> {
+fn bounded(
+    config: &Configuration,
+    option: &millpond_core::ConfigOption<f64>,
+    min: f64,
+    max: f64,
+) -> Result<f64> {
     let value = config.require(option)?;
     if value >= min && value <= max {
         return Ok(value);
     }
-    Err(Error::config("read option", "out of bounds").with("key", option.key).with("value", value).hint(option.doc))
+    Err(Error::config("read option", "out of bounds")
+        .with("key", option.key)
+        .with("value", value)
+        .hint(option.doc))
 }
 
 #[cfg(test)]
@@ -151,9 +176,15 @@ mod tests {
         c.set("restart-strategy.type", "exponential-delay");
         c.set("restart-strategy.exponential-delay.jitter-factor", "0");
         c.set("restart-strategy.exponential-delay.max-backoff", "2 s");
-        c.set("restart-strategy.exponential-delay.reset-backoff-threshold", "1 min");
+        c.set(
+            "restart-strategy.exponential-delay.reset-backoff-threshold",
+            "1 min",
+        );
         let mut s = RestartStrategy::from_configuration(&c, true, 1).unwrap();
-        assert_eq!([s.failed(0), s.failed(1), s.failed(2), s.failed(3)], [after(1000), after(1500), after(2000), after(2000)]);
+        assert_eq!(
+            [s.failed(0), s.failed(1), s.failed(2), s.failed(3)],
+            [after(1000), after(1500), after(2000), after(2000)]
+        );
         assert_eq!(s.failed(3 + 62_000), after(1000));
     }
 
@@ -162,13 +193,17 @@ mod tests {
         let mut c = Configuration::new();
         for seed in 0..100 {
             let mut s = RestartStrategy::from_configuration(&c, true, seed).unwrap();
-            let RestartDecision::RestartAfter(d) = s.failed(0) else { panic!("gave up") };
+            let RestartDecision::RestartAfter(d) = s.failed(0) else {
+                panic!("gave up")
+            };
             assert!((900..=1100).contains(&d.as_millis()), "{d:?}");
         }
         c.set("restart-strategy.exponential-delay.jitter-factor", "1.5");
         assert!(RestartStrategy::from_configuration(&c, true, 0).is_err());
         assert_eq!(
-            RestartStrategy::from_configuration(&Configuration::new(), false, 0).unwrap().failed(0),
+            RestartStrategy::from_configuration(&Configuration::new(), false, 0)
+                .unwrap()
+                .failed(0),
             RestartDecision::GiveUp("the restart strategy is none".to_string())
         );
     }

@@ -46,7 +46,10 @@ impl JobStatus {
 
     /// Whether nothing will follow.
     pub fn is_globally_terminal(self) -> bool {
-        matches!(self, JobStatus::Failed | JobStatus::Canceled | JobStatus::Finished)
+        matches!(
+            self,
+            JobStatus::Failed | JobStatus::Canceled | JobStatus::Finished
+        )
     }
 }
 
@@ -113,7 +116,11 @@ pub struct VertexDetails {
 impl JobDetails {
     /// Records that the sources emitted so far.
     pub fn records_in(&self) -> u64 {
-        self.vertices.iter().filter(|v| v.is_source).map(|v| v.records_out.max(v.records_in)).sum()
+        self.vertices
+            .iter()
+            .filter(|v| v.is_source)
+            .map(|v| v.records_out.max(v.records_in))
+            .sum()
     }
 
     /// The lowest watermark of all tasks that have one.

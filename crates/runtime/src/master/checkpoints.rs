@@ -1,0 +1,220 @@
+//! Carries out what the checkpoint coordinator decides.
+
+use super::Master;
+use super::event::MasterEvent;
+use super::failover::Phase;
+use super::handle::SavepointInfo;
+use super::storage::{self, TaskStates};
+use crate::task::{SubtaskReport, TaskControl};
+use millpond_checkpoint::barrier::{CheckpointBarrier, CheckpointKind};
+use millpond_checkpoint::coordinator::{
+    CoordinatorCommand, CoordinatorEvent, FailureReason, StoredMetadata, TaskId,
+};
+use millpond_checkpoint::storage::CompletedCheckpoint;
+use millpond_core::{CheckpointId, Error, ErrorKind, Result};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+/// Late acknowledgements of checkpoints older than this many are not expected any more.
+const LATE_CHECKPOINTS: u64 = 1000;
+
+impl Master {
+    /// Tells the coordinator what happened and carries out its commands, and those that follow from them.
+    pub(super) fn tell_coordinator(&mut self, event: CoordinatorEvent<TaskStates>) {
+        let mut events = VecDeque::from([event]);
+        while let Some(event) = events.pop_front() {
+            for command in self.coordinator.handle(event, self.clock.now_ms()) {
+                events.extend(self.carry_out(command));
+            }
+        }
+    }
+
+    fn carry_out(&mut self, command: CoordinatorCommand<TaskStates>) -> Option<CoordinatorEvent<TaskStates>> {
+        match command {
+            CoordinatorCommand::TriggerSources {
+                barrier,
+                sources,
+                target,
+            } => {
+                return self.trigger(barrier, &sources, target.as_deref());
+            }
+            CoordinatorCommand::StoreMetadata {
+                checkpoint,
+                kind,
+                states,
+                ..
+            } => self.store(checkpoint, kind, states),
+            CoordinatorCommand::NotifyComplete { checkpoint, tasks } => {
+                self.send_each(&tasks, TaskControl::NotifyComplete(checkpoint));
+            }
+            CoordinatorCommand::NotifyAborted {
+                checkpoint,
+                tasks,
+                reason,
+                ..
+            } => {
+                tracing::warn!(job = %self.graph.job_id, checkpoint, %reason, "checkpoint aborted");
+                self.send_each(&tasks, TaskControl::NotifyAborted(checkpoint));
+            }
+            CoordinatorCommand::DiscardCheckpoint { checkpoint, states } => self.discard(checkpoint, &states),
+            CoordinatorCommand::DiscardState {
+                checkpoint, state, ..
+            } => self.discard_late(checkpoint, &state),
+            CoordinatorCommand::SavepointDone {
+                token,
+                checkpoint,
+                path,
+            } => {
+                self.answer(token, Ok(SavepointInfo { checkpoint, path }));
+            }
+            CoordinatorCommand::SavepointFailed { token, reason, .. } => {
+                self.answer(token, Err(savepoint_failed(&reason)));
+            }
+            CoordinatorCommand::FailJob { reason } => self.job_failed(too_many_failures(&reason)),
+            CoordinatorCommand::MayRestore => self.phase.may_restore(),
+            CoordinatorCommand::FinishJob { reason } => {
+                self.phase = Phase::Finishing(reason);
+                if let Some(attempt) = &self.attempt {
+                    attempt.send_all(TaskControl::Finish);
+                }
+            }
+        }
+        None
+    }
+
+    fn trigger(
+        &mut self,
+        barrier: CheckpointBarrier,
+        sources: &[TaskId],
+        target: Option<&str>,
+    ) -> Option<CoordinatorEvent<TaskStates>> {
+        let checkpoint = barrier.checkpoint;
+        let location = match (barrier.kind, target) {
+            (CheckpointKind::Checkpoint, _) | (_, None) => self.storage.new_checkpoint(checkpoint),
+            (_, Some(target)) => self.storage.new_savepoint(target),
+        };
+        match location {
+            Ok(location) => {
+                self.locations.insert(checkpoint, location);
+                let oldest = checkpoint.saturating_sub(LATE_CHECKPOINTS);
+                self.locations.forget_before(oldest);
+                self.given_up = self.given_up.split_off(&oldest);
+                self.send_each(sources, TaskControl::TriggerCheckpoint(barrier));
+                None
+            }
+            Err(e) => {
+                tracing::warn!(job = %self.graph.job_id, checkpoint, reason = %e.report(), "checkpoint could not be started");
+                Some(CoordinatorEvent::StorageFailed {
+                    checkpoint,
+                    detail: e.report(),
+                })
+            }
+        }
+    }
+
+    pub(super) fn acknowledged(&mut self, task: TaskId, report: SubtaskReport) {
+        self.tell_coordinator(CoordinatorEvent::Acknowledge {
+            checkpoint: report.checkpoint,
+            task,
+            state: report.operators,
+            metrics: report.metrics,
+        });
+    }
+
+    /// Writes the metadata beside the master: `Stored` tells how it went.
+    fn store(
+        &mut self,
+        checkpoint: CheckpointId,
+        kind: CheckpointKind,
+        states: BTreeMap<TaskId, TaskStates>,
+    ) {
+        let Some(location) = self.locations.get(checkpoint) else {
+            let result = Err(
+                Error::illegal_state("commit checkpoint", "its place is not known")
+                    .with("checkpoint", checkpoint),
+            );
+            let _ = self.sender.send(MasterEvent::Stored { checkpoint, result });
+            return;
+        };
+        let (graph, retention, sender) = (
+            Arc::clone(&self.graph),
+            self.settings.retention,
+            self.sender.clone(),
+        );
+        self.executor.run(Box::new(move || {
+            let metadata = storage::metadata(&graph, checkpoint, kind, retention, states);
+            let result = location.commit(&metadata);
+            let _ = sender.send(MasterEvent::Stored { checkpoint, result });
+        }));
+    }
+
+    pub(super) fn stored(&mut self, checkpoint: CheckpointId, result: Result<CompletedCheckpoint>) {
+        let result = match result {
+            Ok(completed) => {
+                let stored = StoredMetadata {
+                    path: completed.location().uri().to_string(),
+                    bytes: completed.metadata_bytes(),
+                };
+                tracing::info!(
+                    job = %self.graph.job_id,
+                    checkpoint,
+                    bytes = completed.metadata().checkpointed_size(),
+                    path = %completed.location().display(),
+                    "checkpoint complete"
+                );
+                self.store.add(completed);
+                Ok(stored)
+            }
+            Err(e) => Err(e.report()),
+        };
+        self.tell_coordinator(CoordinatorEvent::MetadataStored { checkpoint, result });
+    }
+
+    fn discard(&mut self, checkpoint: CheckpointId, states: &[(TaskId, TaskStates)]) {
+        let Some(location) = self.locations.get(checkpoint) else {
+            return;
+        };
+        self.given_up.insert(checkpoint);
+        self.store.abort(checkpoint, &location);
+        states
+            .iter()
+            .for_each(|(_, state)| self.discard_late(checkpoint, state));
+    }
+
+    /// Deletes what came for a checkpoint after it was given up. Its folder goes again, since the late files brought it back.
+    fn discard_late(&mut self, checkpoint: CheckpointId, state: &TaskStates) {
+        if !self.given_up.contains(&checkpoint) {
+            return;
+        }
+        let Some(location) = self.locations.get(checkpoint) else {
+            return;
+        };
+        state
+            .iter()
+            .for_each(|(_, state)| self.store.discard_late(&location, state));
+    }
+
+    fn send_each(&self, tasks: &[TaskId], control: TaskControl) {
+        if let Some(attempt) = &self.attempt {
+            tasks.iter().for_each(|task| attempt.send(*task, control));
+        }
+    }
+
+    fn answer(&mut self, token: u64, answer: Result<SavepointInfo>) {
+        if let Some(waiting) = self.savepoints.remove(&token) {
+            // Whoever asked may have gone.
+            let _ = waiting.send(answer);
+        }
+    }
+}
+
+fn savepoint_failed(reason: &FailureReason) -> Error {
+    Error::new(ErrorKind::Io, "take savepoint", reason.to_string())
+        .hint("the job goes on as before unless it says otherwise; mend the cause and ask again")
+}
+
+fn too_many_failures(reason: &FailureReason) -> Error {
+    Error::new(ErrorKind::Io, "take checkpoint", reason.to_string()).hint(
+        "more checkpoints failed in a row than execution.checkpointing.tolerable-failed-checkpoints allows",
+    )
+}

@@ -1,0 +1,269 @@
+//! Starts the tasks of one attempt: gates, channels between them, threads.
+
+use super::view::{TaskState, TaskView};
+use crate::channel::{ChannelSender, GateConfig, InputGate, SendMode, TaskMailbox};
+use crate::graph::{Exchange, JobEdge, JobGraph};
+use crate::operator::{OperatorMetrics, RestoredState, TaskInfo};
+use crate::task::{
+    OperatorDeployment, TaskCheckpointing, TaskControl, TaskDeployment, TaskEventSink, run_task_thread,
+};
+use millpond_checkpoint::coordinator::TaskId;
+use millpond_core::hash::HashMap;
+use millpond_core::host::{Clock, JoinHandle};
+use millpond_core::{Error, Result};
+use millpond_state::stream::StateHandleReader;
+use std::sync::Arc;
+
+/// What every task of an attempt is started with.
+pub(super) struct AttemptPlan<'a> {
+    pub(super) graph: &'a JobGraph,
+    pub(super) attempt: u32,
+    pub(super) channel_capacity: usize,
+    /// The restored state of every task; `None`: the job starts afresh.
+    pub(super) restored: Option<HashMap<TaskId, Vec<RestoredState>>>,
+    pub(super) state_reader: Arc<dyn StateHandleReader>,
+    pub(super) checkpointing: TaskCheckpointing,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) events: TaskEventSink,
+}
+
+/// The tasks of one attempt.
+pub(super) struct Attempt {
+    pub(super) number: u32,
+    tasks: HashMap<TaskId, RunningTask>,
+    /// Tasks that reported the end of their data before all tasks ran.
+    pub(super) ended_early: Vec<TaskId>,
+}
+
+struct RunningTask {
+    mailbox: TaskMailbox,
+    thread: Option<JoinHandle<()>>,
+    state: TaskState,
+}
+
+/// Every task of a job.
+pub(super) fn task_ids(graph: &JobGraph) -> impl Iterator<Item = (TaskId, bool)> + '_ {
+    graph.vertices.iter().enumerate().flat_map(|(number, vertex)| {
+        (0..vertex.parallelism).map(move |subtask| {
+            (
+                TaskId {
+                    vertex: number as u32,
+                    subtask,
+                },
+                vertex.is_source,
+            )
+        })
+    })
+}
+
+impl Attempt {
+    /// Makes the channels and starts a thread for each task.
+    ///
+    /// # Errors
+    /// Io when there is no thread to be had; the tasks that run already are told to stop then.
+    pub(super) fn start(mut plan: AttemptPlan<'_>) -> Result<(Attempt, Vec<TaskView>)> {
+        let mut gates: HashMap<TaskId, InputGate> = task_ids(plan.graph)
+            .map(|(id, _)| {
+                let config = GateConfig {
+                    inputs: inputs_of(plan.graph, id.vertex as usize),
+                    capacity: plan.channel_capacity,
+                    mode: SendMode::Blocking,
+                };
+                (id, InputGate::new(config, Arc::clone(&plan.clock)))
+            })
+            .collect();
+        let mut outputs = HashMap::default();
+        for (id, _) in task_ids(plan.graph) {
+            outputs.insert(id, connect(plan.graph, id, &gates)?);
+        }
+        let mut attempt = Attempt {
+            number: plan.attempt,
+            tasks: HashMap::default(),
+            ended_early: Vec::new(),
+        };
+        let mut views = Vec::new();
+        for (id, _) in task_ids(plan.graph) {
+            let (Some(gate), Some(outputs)) = (gates.remove(&id), outputs.remove(&id)) else {
+                continue;
+            };
+            let (mailbox, task) = (gate.mailbox(), Arc::clone(gate.signal().metrics()));
+            let deployment = deployment(&mut plan, id, gate, outputs)?;
+            let operators = deployment
+                .operators
+                .iter()
+                .map(|o| Arc::clone(&o.metrics))
+                .collect();
+            views.push(TaskView {
+                id,
+                task,
+                operators,
+                state: TaskState::Deploying,
+            });
+            match run_task_thread(deployment) {
+                Ok(thread) => {
+                    attempt.tasks.insert(
+                        id,
+                        RunningTask {
+                            mailbox,
+                            thread: Some(thread),
+                            state: TaskState::Deploying,
+                        },
+                    );
+                }
+                Err(e) => {
+                    attempt.send_all(TaskControl::Cancel);
+                    attempt.join();
+                    return Err(e);
+                }
+            }
+        }
+        Ok((attempt, views))
+    }
+
+    pub(super) fn send(&self, id: TaskId, control: TaskControl) {
+        if let Some(task) = self.tasks.get(&id) {
+            task.mailbox.send(control);
+        }
+    }
+
+    pub(super) fn send_all(&self, control: TaskControl) {
+        self.tasks.values().for_each(|t| t.mailbox.send(control));
+    }
+
+    /// Notes how far a task is.
+    pub(super) fn set_state(&mut self, id: TaskId, state: TaskState) {
+        if let Some(task) = self.tasks.get_mut(&id) {
+            task.state = state;
+        }
+    }
+
+    pub(super) fn all(&self, holds: impl Fn(TaskState) -> bool) -> bool {
+        self.tasks.values().all(|t| holds(t.state))
+    }
+
+    /// Whether no task runs any more.
+    pub(super) fn is_over(&self) -> bool {
+        self.all(|s| matches!(s, TaskState::Finished | TaskState::Gone))
+    }
+
+    /// Waits for the threads of tasks that have reported their end.
+    pub(super) fn join(&mut self) {
+        for task in self.tasks.values_mut() {
+            if let Some(thread) = task.thread.take() {
+                // A task reports its end whatever happens in it; a panic beyond that has nothing to add.
+                let _ = thread.join();
+            }
+        }
+    }
+}
+
+fn deployment(
+    plan: &mut AttemptPlan<'_>,
+    id: TaskId,
+    gate: InputGate,
+    outputs: Vec<Vec<ChannelSender>>,
+) -> Result<TaskDeployment> {
+    let vertex = plan
+        .graph
+        .vertices
+        .get(id.vertex as usize)
+        .ok_or_else(|| wiring("no such vertex", id))?;
+    let restored = plan
+        .restored
+        .as_mut()
+        .map(|all| all.remove(&id).unwrap_or_default());
+    let mut restored = restored.map(Vec::into_iter);
+    let operators = vertex.operators.iter().map(|description| OperatorDeployment {
+        description: description.clone(),
+        restored: restored.as_mut().map(|r| r.next().unwrap_or_default()),
+        metrics: Arc::new(OperatorMetrics::default()),
+    });
+    Ok(TaskDeployment {
+        info: TaskInfo {
+            job_id: plan.graph.job_id,
+            task_name: vertex.name.clone(),
+            subtask_index: id.subtask,
+            parallelism: vertex.parallelism,
+            max_parallelism: vertex.max_parallelism,
+            attempt: plan.attempt,
+        },
+        id,
+        is_source: vertex.is_source,
+        factory: Arc::clone(&vertex.factory),
+        operators: operators.collect(),
+        gate,
+        outputs,
+        checkpointing: plan.checkpointing.clone(),
+        clock: Arc::clone(&plan.clock),
+        config: Arc::clone(&plan.graph.config),
+        serializers: Arc::clone(&plan.graph.serializers),
+        state_reader: Arc::clone(&plan.state_reader),
+        events: Arc::clone(&plan.events),
+    })
+}
+
+/// How many channels an edge gives each task of its target.
+fn fan_in(graph: &JobGraph, edge: &JobEdge) -> usize {
+    match edge.exchange {
+        Exchange::Forward => 1,
+        _ => graph
+            .vertices
+            .get(edge.source)
+            .map_or(0, |v| v.parallelism as usize),
+    }
+}
+
+/// For each channel of a task of `vertex`, in their order, the input that it feeds.
+fn inputs_of(graph: &JobGraph, vertex: usize) -> Vec<usize> {
+    graph
+        .edges
+        .iter()
+        .filter(|e| e.target == vertex)
+        .flat_map(|e| std::iter::repeat_n(e.target_input, fan_in(graph, e)))
+        .collect()
+}
+
+/// The senders of task `id`, for each outgoing edge of its vertex.
+fn connect(
+    graph: &JobGraph,
+    id: TaskId,
+    gates: &HashMap<TaskId, InputGate>,
+) -> Result<Vec<Vec<ChannelSender>>> {
+    let own = gates.get(&id).ok_or_else(|| wiring("no gate", id))?;
+    let mut outputs = Vec::new();
+    for (number, edge) in graph
+        .edges
+        .iter()
+        .enumerate()
+        .filter(|(_, e)| e.source == id.vertex as usize)
+    {
+        let before: usize = graph
+            .edges
+            .iter()
+            .take(number)
+            .filter(|e| e.target == edge.target)
+            .map(|e| fan_in(graph, e))
+            .sum();
+        let targets = graph.vertices.get(edge.target).map_or(0, |v| v.parallelism);
+        let (targets, channel) = match edge.exchange {
+            Exchange::Forward => (id.subtask..id.subtask + 1, before),
+            _ => (0..targets, before + id.subtask as usize),
+        };
+        let senders = targets.map(|subtask| {
+            let target = TaskId {
+                vertex: edge.target as u32,
+                subtask,
+            };
+            gates
+                .get(&target)
+                .ok_or_else(|| wiring("no gate", target))?
+                .connect(channel, own)
+        });
+        outputs.push(senders.collect::<Result<Vec<_>>>()?);
+    }
+    Ok(outputs)
+}
+
+fn wiring(what: &str, id: TaskId) -> Error {
+    Error::illegal_state("deploy job", format!("the job graph is not consistent: {what}")).with("task", id)
+}
