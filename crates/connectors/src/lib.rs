@@ -10,6 +10,8 @@ pub mod collection;
 pub mod datagen;
 pub mod file;
 pub mod sink;
+#[cfg(test)]
+mod testing;
 
 pub use collection::{CollectionSource, CollectionSplit};
 pub use datagen::{DataGeneratorSource, GeneratorSplit};

@@ -22,8 +22,6 @@ pub(crate) mod names;
 pub(crate) mod part;
 pub mod pending;
 pub(crate) mod recovery;
-#[cfg(test)]
-mod tests;
 pub mod writer;
 
 pub use encoder::{Encoder, JsonLinesEncoder};
