@@ -13,7 +13,7 @@ use crate::snapshot::StateMetaInfoSnapshot;
 use millpond_core::hash::HashMap;
 use millpond_core::{Error, Result};
 use millpond_types::{DataInput, SharedSerializer};
-use std::cell::RefCell;
+use std::cell::{Ref, RefCell};
 use std::fmt;
 use std::hash::Hash;
 use std::rc::Rc;
@@ -56,7 +56,7 @@ impl<K: StateData + Hash + Eq, V: StateData> BroadcastState<K, V> {
     /// # Errors
     /// IllegalState when the state was never opened, as for every other method.
     pub fn get(&self, key: &K) -> Result<Option<V>> {
-        self.with(key, |value| value.cloned())
+        Ok(self.borrow()?.get(key).cloned())
     }
 
     /// Shows the value of `key` without copying it.
@@ -73,7 +73,7 @@ impl<K: StateData + Hash + Eq, V: StateData> BroadcastState<K, V> {
     /// # Errors
     /// IllegalState when the state was never opened.
     pub fn contains(&self, key: &K) -> Result<bool> {
-        Ok(self.entries()?.contains_key(key))
+        Ok(self.borrow()?.contains_key(key))
     }
 
     /// How many entries there are.
@@ -81,7 +81,7 @@ impl<K: StateData + Hash + Eq, V: StateData> BroadcastState<K, V> {
     /// # Errors
     /// IllegalState when the state was never opened.
     pub fn len(&self) -> Result<usize> {
-        Ok(self.entries()?.len())
+        Ok(self.borrow()?.len())
     }
 
     /// Whether there is no entry.
@@ -89,7 +89,7 @@ impl<K: StateData + Hash + Eq, V: StateData> BroadcastState<K, V> {
     /// # Errors
     /// IllegalState when the state was never opened.
     pub fn is_empty(&self) -> Result<bool> {
-        Ok(self.entries()?.is_empty())
+        Ok(self.borrow()?.is_empty())
     }
 
     /// Shows every entry, in no particular order.
@@ -145,8 +145,19 @@ impl<K: StateData + Hash + Eq, V: StateData> BroadcastState<K, V> {
         self.0.as_deref().ok_or_else(unopened)
     }
 
+    fn borrow(&self) -> Result<Ref<'_, Arc<HashMap<K, V>>>> {
+        self.cell()?.entries.try_borrow().map_err(|e| {
+            Error::illegal_state(
+                "read broadcast state",
+                "an entry's clone reads the map that is being changed",
+            )
+            .source(e)
+        })
+    }
+
+    /// The map as it is now, for callbacks: they may change the state.
     fn entries(&self) -> Result<Arc<HashMap<K, V>>> {
-        Ok(Arc::clone(&*self.cell()?.entries.borrow()))
+        Ok(Arc::clone(&*self.borrow()?))
     }
 
     fn change<R>(

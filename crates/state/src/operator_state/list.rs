@@ -46,7 +46,14 @@ impl<T: StateData> OperatorListState<T> {
     /// # Errors
     /// IllegalState when the state was never opened.
     pub fn with<R>(&self, f: impl FnOnce(&[T]) -> R) -> Result<R> {
-        let elements = Arc::clone(&*self.cell()?.elements.borrow());
+        let elements = self.cell()?.elements.try_borrow().map(|e| Arc::clone(&e));
+        let elements = elements.map_err(|e| {
+            Error::illegal_state(
+                "read operator state",
+                "an element's clone reads the list that is being changed",
+            )
+            .source(e)
+        })?;
         Ok(f(&elements))
     }
 

@@ -10,6 +10,8 @@ mod frozen;
 mod list;
 mod meta;
 mod restored;
+#[cfg(test)]
+mod tests;
 
 use backend::OpenState;
 pub use backend::OperatorStateBackend;
