@@ -1,1 +1,26 @@
-fn main() {}
+//! Benchmarks as a plain program: `millpond-bench <suite>...`, all suites when none is named. Each line is
+//! `<suite> <operation> <number>`: operations a second, or milliseconds where the name says so.
+
+mod hashmap;
+
+use millpond_core::{Error, Result};
+
+/// The suites by name.
+const SUITES: &[(&str, fn() -> Result<()>)] = &[("hashmap", hashmap::run)];
+
+fn main() -> Result<()> {
+    let named: Vec<String> = std::env::args().skip(1).collect();
+    for name in &named {
+        if !SUITES.iter().any(|(suite, _)| suite == name) {
+            let known: Vec<_> = SUITES.iter().map(|(suite, _)| *suite).collect();
+            return Err(Error::config("run benchmarks", "no such suite")
+                .with("suite", name)
+                .hint(format!("known are {}", known.join(", "))));
+        }
+    }
+    let wanted = |suite: &str| named.is_empty() || named.iter().any(|name| name == suite);
+    SUITES
+        .iter()
+        .filter(|(suite, _)| wanted(suite))
+        .try_for_each(|(_, run)| run())
+}
