@@ -27,6 +27,9 @@ use syn::{Data, DeriveInput, Error, Fields, Result, parse_macro_input};
 /// A struct's field of type `Option<T>` (so spelt) is a nullable field of `T`'s type. The fields of a tuple struct are
 /// called `f0`, `f1` and so on. A type cannot contain itself.
 ///
+/// Making a struct's field an option needs no migration. Nor does the way back, but then a stored null is an error that
+/// names the field when it is read.
+///
 /// When the type changes later, state that was stored before is migrated: removed fields are read over; new fields take
 /// `#[state_type(default = "...")]`, else their type's `Default`; the order of fields and variants doesn't matter, and
 /// variants may be added. Removing a variant that was stored is refused.
@@ -44,7 +47,8 @@ use syn::{Data, DeriveInput, Error, Fields, Result, parse_macro_input};
 /// - `#[state_type(rename = "userId")]`: the stored name.
 /// - `#[state_type(default = "path")]`: a function that makes the value where stored data lacks the field.
 /// - `#[state_type(serde)]`: this field goes through `SerdeSerializer`.
-/// - `#[state_type(with = "path")]`: a function that gives this field's `SharedSerializer`.
+/// - `#[state_type(with = "path")]`: a function that gives this field's `SharedSerializer` (for a struct's `Option<T>`
+///   field, one of `T`).
 #[proc_macro_derive(StateType, attributes(state_type))]
 pub fn derive_state_type(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
     let input = parse_macro_input!(input as DeriveInput);

@@ -10,15 +10,35 @@ use std::hash::Hash;
 /// Flink and Millpond when both compute the same.
 ///
 /// Implemented for the boxed forms of Java's numbers and booleans, strings, options (`null` is 0), tuples
-/// (`TupleN#hashCode`), `Vec` (`List#hashCode`) and `BTreeMap` (`Map#hashCode`); for structs and enums by
+/// (`TupleN#hashCode`), `Vec` (`List#hashCode`), `BTreeMap` (`Map#hashCode`) and pointers; for structs and enums by
 /// `#[derive(JavaHash)]`. Not for `Vec<u8>`, since Java hashes `byte[]` by identity, nor for floats, which are no keys
 /// in Rust (they have no total equality).
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no Java hash code, so records cannot be keyed by it",
+    note = "derive `JavaHash` for a struct or enum of your own",
+    note = "floats and `Vec<u8>` (`byte[]`) cannot be keys"
+)]
 pub trait JavaHash {
     /// Java's `hashCode`.
     fn java_hash(&self) -> i32;
 }
 
 /// A type that records can be keyed by.
+///
+/// ```
+/// use millpond_types::{JavaHash, StateKey, StateType, key_group::key_group_for_hash};
+///
+/// #[derive(Clone, PartialEq, Eq, Hash, StateType, JavaHash)]
+/// struct Route {
+///     from: String,
+///     to: String,
+/// }
+///
+/// fn key_group(key: &impl StateKey) -> u32 {
+///     key_group_for_hash(key.java_hash(), 128)
+/// }
+/// assert!(key_group(&Route { from: "JFK".into(), to: "LAX".into() }) < 128);
+/// ```
 pub trait StateKey: StateType + JavaHash + Hash + Eq {}
 
 impl<T: StateType + JavaHash + Hash + Eq> StateKey for T {}

@@ -140,7 +140,8 @@ proptest! {
     ) {
         round_trip_of(&value);
         round_trip_of(&value.foreign.parts.len().to_string());
-        round_trip_of(&Some(vec![value.clone()]));
+        round_trip_of(&Some(vec![std::sync::Arc::new(value.clone())]));
+        round_trip_of(&Box::new(text.clone()));
         round_trip_of(&text);
         round_trip_of(&name);
         round_trip_of(&tuple);

@@ -25,6 +25,7 @@ pub mod fields;
 pub mod list;
 pub mod map;
 pub mod option;
+pub mod pointer;
 pub mod pojo;
 mod registry;
 pub mod serde;
@@ -92,8 +93,52 @@ pub trait TypeSerializer<T>: fmt::Debug + Send + Sync + 'static {
 
 /// A type with a default serializer.
 ///
-/// Implemented here for Flink's basic types, options, tuples, lists and maps; for a struct or an enum by
-/// `#[derive(StateType)]`. A type that has only serde goes through `SerdeSerializer`, named explicitly.
+/// Implemented here for Flink's basic types, options, tuples, lists, sets, maps and pointers (the table in the
+/// [crate's documentation](crate) says how each is stored); for a struct or an enum by `#[derive(StateType)]`. A type
+/// that has only serde goes through [`SerdeSerializer`](crate::SerdeSerializer), named explicitly.
+///
+/// ```
+/// use millpond_types::{DataInput, DataOutput, StateType};
+///
+/// #[derive(Clone, Debug, PartialEq, StateType)]
+/// #[state_type(java = "com.example.Visit", rename_all = "camelCase")]
+/// struct Visit {
+///     user_id: i64,
+///     page: Option<String>,
+/// }
+///
+/// let serializer = Visit::serializer();
+/// let visit = Visit { user_id: 7, page: None };
+/// let mut out = DataOutput::new();
+/// serializer.serialize(&visit, &mut out)?;
+/// // An object; its `page` is null; its `userId` is not, and is 7.
+/// assert_eq!(out.as_slice(), [2, 1, 0, 0, 0, 0, 0, 0, 0, 0, 7]);
+/// assert_eq!(serializer.deserialize(&mut DataInput::new(out.as_slice()))?, visit);
+/// # Ok::<(), millpond_types::Error>(())
+/// ```
+///
+/// Java has no unsigned byte, so `u8` has no serializer (but `Vec<u8>`, Java's `byte[]`, has):
+/// ```compile_fail,E0277
+/// # use millpond_types::StateType;
+/// #[derive(Clone, StateType)]
+/// struct Pixel {
+///     red: u8,
+/// }
+/// ```
+///
+/// A type that contains itself has no snapshot that ends:
+/// ```compile_fail
+/// # use millpond_types::StateType;
+/// #[derive(Clone, StateType)]
+/// struct Node {
+///     children: Vec<Node>,
+/// }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no serializer for state",
+    note = "derive `StateType` for a struct or enum of your own",
+    note = "store a type that only has serde with `SerdeSerializer`, or as a field with `#[state_type(serde)]`"
+)]
 pub trait StateType: Clone + Send + Sync + Sized + 'static {
     /// The serializer that a descriptor uses when nobody names another.
     fn serializer() -> SharedSerializer<Self>;

@@ -127,7 +127,8 @@ impl SerializerSnapshot {
     }
 
     /// The description of a serializer that only Rust knows. `name` gets [`class::OWN_PREFIX`] in front, so that every
-    /// reader can tell how the rest is laid out, and Flink refuses the snapshot by this name.
+    /// reader can tell how the rest is laid out, and Flink refuses the snapshot by this name. Begin it with something
+    /// of your own (a crate's name): Millpond's own types have the names in [`class`].
     pub fn own(
         name: impl fmt::Display,
         version: i32,
