@@ -1,5 +1,6 @@
 //! Operator state through snapshots, restores, rescaling, other types and damaged streams.
 
+mod flink;
 mod model;
 
 use super::*;
