@@ -4,3 +4,5 @@ pub mod collect;
 pub mod discard;
 pub mod file;
 pub mod print;
+#[cfg(test)]
+pub(crate) mod testing;

@@ -22,6 +22,8 @@ pub(crate) mod names;
 pub(crate) mod part;
 pub mod pending;
 pub(crate) mod recovery;
+#[cfg(test)]
+mod tests;
 pub mod writer;
 
 pub use encoder::{Encoder, JsonLinesEncoder};
