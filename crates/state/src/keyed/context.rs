@@ -46,6 +46,18 @@ impl<K: StateKey> KeyContext<K> {
         Ok(())
     }
 
+    /// Makes no key the current one: keyed state is refused until the next [`KeyContext::set_current_key`].
+    ///
+    /// # Errors
+    /// As [`KeyContext::set_current_key`].
+    pub fn clear_current_key(&self) -> Result<()> {
+        let Ok(mut slot) = self.key.try_borrow_mut() else {
+            return Err(in_use());
+        };
+        *slot = None;
+        Ok(())
+    }
+
     /// The key group that `key` belongs to.
     #[inline]
     pub fn key_group_of(&self, key: &K) -> u32 {
