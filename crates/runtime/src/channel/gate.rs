@@ -26,7 +26,11 @@ pub struct GateConfig {
 impl GateConfig {
     /// Channels of these inputs, with defaults for the rest.
     pub fn new(inputs: Vec<usize>) -> Self {
-        GateConfig { inputs, capacity: 8, mode: SendMode::Blocking }
+        GateConfig {
+            inputs,
+            capacity: 8,
+            mode: SendMode::Blocking,
+        }
     }
 }
 
@@ -88,7 +92,9 @@ impl InputGate {
 
     /// The mailbox of the task, for the master.
     pub fn mailbox(&self) -> TaskMailbox {
-        TaskMailbox { shared: self.shared.clone() }
+        TaskMailbox {
+            shared: self.shared.clone(),
+        }
     }
 
     /// What the task sleeps on.
@@ -123,15 +129,23 @@ impl InputGate {
             if self.blocked.get(index).copied().unwrap_or(true) {
                 continue;
             }
-            let Some((element, waiting)) = queues.channels.get_mut(index).and_then(|c| c.pop(capacity)) else {
+            let Some((element, waiting)) = queues.channels.get_mut(index).and_then(|c| c.pop(capacity))
+            else {
                 continue;
             };
             drop(queues);
-            self.next = if index + 1 < self.inputs.len() { index + 1 } else { 0 };
+            self.next = if index + 1 < self.inputs.len() {
+                index + 1
+            } else {
+                0
+            };
             if let Some(producer) = waiting {
                 producer.wake();
             }
-            return Some(GateItem::Element { channel: index, element });
+            return Some(GateItem::Element {
+                channel: index,
+                element,
+            });
         }
         None
     }
@@ -150,7 +164,12 @@ impl InputGate {
 
     /// How many elements wait in all channels. For metrics and tests.
     pub fn queued(&self) -> usize {
-        self.shared.lock().channels.iter().map(super::shared::Channel::len).sum()
+        self.shared
+            .lock()
+            .channels
+            .iter()
+            .map(super::shared::Channel::len)
+            .sum()
     }
 
     /// Drops what is queued and lets waiting senders go; later records are refused.

@@ -23,4 +23,4 @@ pub use gate::{GateConfig, GateItem, InputGate, TaskMailbox};
 pub use partition::Partitioner;
 pub use sender::ChannelSender;
 pub use signal::{SendMode, TaskSignal};
-pub use writer::{RecordWriter, RECORDS_PER_BATCH};
+pub use writer::{RECORDS_PER_BATCH, RecordWriter};

@@ -41,7 +41,10 @@ impl<T> Partitioner<T> {
 
     /// By the key group that `key_group` gives, of `max_parallelism` ones.
     pub fn hash(max_parallelism: u32, key_group: impl Fn(&T) -> u32 + Send + Sync + 'static) -> Self {
-        Partitioner::Hash { key_group: Arc::new(key_group), max_parallelism }
+        Partitioner::Hash {
+            key_group: Arc::new(key_group),
+            max_parallelism,
+        }
     }
 
     /// Which exchange this is.
@@ -65,10 +68,15 @@ impl<T> fmt::Debug for Partitioner<T> {
 pub(super) fn key_group_table(max_parallelism: u32, channels: usize) -> Result<Vec<u32>> {
     let parallelism = u32::try_from(channels).unwrap_or(u32::MAX);
     if parallelism == 0 || parallelism > max_parallelism || max_parallelism > MAX_PARALLELISM_LIMIT {
-        return Err(Error::config("partition by key", "the parallelism must be between 1 and the max parallelism")
-            .with("parallelism", parallelism)
-            .with("max_parallelism", max_parallelism)
-            .hint(format!("the max parallelism itself can be at most {MAX_PARALLELISM_LIMIT}")));
+        return Err(Error::config(
+            "partition by key",
+            "the parallelism must be between 1 and the max parallelism",
+        )
+        .with("parallelism", parallelism)
+        .with("max_parallelism", max_parallelism)
+        .hint(format!(
+            "the max parallelism itself can be at most {MAX_PARALLELISM_LIMIT}"
+        )));
     }
     Ok((0..max_parallelism)
         .map(|group| operator_index_for_key_group(group, max_parallelism, parallelism))

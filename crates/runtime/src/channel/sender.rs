@@ -26,7 +26,13 @@ impl ChannelSender {
         flags: Arc<ChannelFlags>,
         producer: Arc<TaskSignal>,
     ) -> Self {
-        ChannelSender { gate, channel, flags, producer, ended: false }
+        ChannelSender {
+            gate,
+            channel,
+            flags,
+            producer,
+            ended: false,
+        }
     }
 
     /// Sends records; waits while the channel is full and the sending task may block.

@@ -110,7 +110,11 @@ impl Channel {
     pub(super) fn pop(&mut self, capacity: usize) -> Option<(StreamElement, Option<Arc<TaskSignal>>)> {
         let element = self.queue.pop_front()?;
         let waiting = (self.queue.len() <= capacity / 2)
-            .then(|| self.link.as_ref().filter(|(flags, _)| flags.full.swap(false, Ordering::AcqRel)))
+            .then(|| {
+                self.link
+                    .as_ref()
+                    .filter(|(flags, _)| flags.full.swap(false, Ordering::AcqRel))
+            })
             .flatten()
             .map(|(_, producer)| producer.clone());
         Some((element, waiting))

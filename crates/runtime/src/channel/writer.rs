@@ -6,6 +6,7 @@ use crate::element::{Batch, RecordBatch, StreamElement, WatermarkStatus};
 use crate::operator::{ChainOutput, ChainVisitor, ChannelWriter};
 use millpond_api::{Output, Watermark};
 use millpond_core::{Error, Result};
+use std::fmt;
 
 /// How many records a batch holds when it is full.
 pub const RECORDS_PER_BATCH: usize = 1024;
@@ -26,9 +27,16 @@ pub struct RecordWriter<T> {
 
 enum Route<T> {
     Forward,
-    Rebalance { next: usize },
-    Broadcast { clone: fn(&T) -> T },
-    Hash { key_group: KeyGroupFunction<T>, channel_of: Vec<u32> },
+    Rebalance {
+        next: usize,
+    },
+    Broadcast {
+        clone: fn(&T) -> T,
+    },
+    Hash {
+        key_group: KeyGroupFunction<T>,
+        channel_of: Vec<u32>,
+    },
 }
 
 impl<T: Send + 'static> RecordWriter<T> {
@@ -39,9 +47,11 @@ impl<T: Send + 'static> RecordWriter<T> {
     pub fn new(channels: Vec<ChannelSender>, partitioner: Partitioner<T>) -> Result<Self> {
         let count = channels.len();
         if count == 0 || (count != 1 && matches!(partitioner, Partitioner::Forward)) {
-            return Err(Error::config("open channels", "the edge has a wrong number of channels")
-                .with("channels", count)
-                .with("partitioner", format!("{partitioner:?}")));
+            return Err(
+                Error::config("open channels", "the edge has a wrong number of channels")
+                    .with("channels", count)
+                    .with("partitioner", format!("{partitioner:?}")),
+            );
         }
         let route = match partitioner {
             Partitioner::Forward => Route::Forward,
@@ -50,13 +60,18 @@ impl<T: Send + 'static> RecordWriter<T> {
                 next: channels.first().map_or(0, ChannelSender::channel) % count,
             },
             Partitioner::Broadcast { clone } => Route::Broadcast { clone },
-            Partitioner::Hash { key_group, max_parallelism } => Route::Hash {
+            Partitioner::Hash {
+                key_group,
+                max_parallelism,
+            } => Route::Hash {
                 key_group,
                 channel_of: key_group_table(max_parallelism, count)?,
             },
         };
         Ok(RecordWriter {
-            buffers: std::iter::repeat_with(|| Batch::with_capacity(0)).take(count).collect(),
+            buffers: std::iter::repeat_with(|| Batch::with_capacity(0))
+                .take(count)
+                .collect(),
             channels,
             route,
             batch_size: RECORDS_PER_BATCH,
@@ -88,7 +103,8 @@ impl<T: Send + 'static> RecordWriter<T> {
     }
 
     fn send_buffer(&mut self, channel: usize) -> Result<()> {
-        let (Some(buffer), Some(sender)) = (self.buffers.get_mut(channel), self.channels.get_mut(channel)) else {
+        let (Some(buffer), Some(sender)) = (self.buffers.get_mut(channel), self.channels.get_mut(channel))
+        else {
             return Err(no_channel(channel));
         };
         if buffer.is_empty() {
@@ -116,7 +132,10 @@ impl<T: Send + 'static> Output<T> for RecordWriter<T> {
     fn collect(&mut self, value: T, timestamp: i64) -> Result<()> {
         let channel = match &mut self.route {
             Route::Forward => 0,
-            Route::Hash { key_group, channel_of } => {
+            Route::Hash {
+                key_group,
+                channel_of,
+            } => {
                 let group = key_group(&value);
                 match channel_of.get(group as usize) {
                     Some(channel) => *channel as usize,
@@ -125,7 +144,11 @@ impl<T: Send + 'static> Output<T> for RecordWriter<T> {
             }
             Route::Rebalance { next } => {
                 let channel = *next;
-                *next = if channel + 1 < self.channels.len() { channel + 1 } else { 0 };
+                *next = if channel + 1 < self.channels.len() {
+                    channel + 1
+                } else {
+                    0
+                };
                 channel
             }
             Route::Broadcast { clone } => {
@@ -164,12 +187,20 @@ impl<T: Send + 'static> ChainOutput<T> for RecordWriter<T> {
 impl<T: Send + 'static> ChannelWriter for RecordWriter<T> {
     fn broadcast(&mut self, element: &mut dyn FnMut() -> StreamElement) -> Result<()> {
         self.flush()?;
-        self.channels.iter_mut().try_for_each(|channel| channel.send(element()))
+        self.channels
+            .iter_mut()
+            .try_for_each(|channel| channel.send(element()))
     }
     fn flush(&mut self) -> Result<()> {
         (0..self.channels.len()).try_for_each(|channel| self.send_buffer(channel))
     }
     fn is_available(&self) -> bool {
         self.channels.iter().all(ChannelSender::is_available)
+    }
+}
+
+impl<T> fmt::Debug for RecordWriter<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RecordWriter").field("channels", &self.channels).finish_non_exhaustive()
     }
 }

@@ -41,10 +41,18 @@ pub(super) struct Reporter {
 
 impl Reporter {
     pub(super) fn report(&self, kind: TaskEventKind) {
-        (self.events)(TaskEvent { task: self.task, attempt: self.attempt, kind });
+        (self.events)(TaskEvent {
+            task: self.task,
+            attempt: self.attempt,
+            kind,
+        });
     }
     pub(super) fn decline(&self, checkpoint_id: CheckpointId, kind: FailureKind, reason: Error) {
-        self.report(TaskEventKind::Decline { checkpoint_id, kind, reason });
+        self.report(TaskEventKind::Decline {
+            checkpoint_id,
+            kind,
+            reason,
+        });
     }
 }
 
@@ -67,7 +75,12 @@ impl SubtaskCheckpoints {
     }
 
     /// The synchronous part, after the barrier went downstream. What fails here declines the checkpoint; the task goes on.
-    pub(super) fn snapshot(&mut self, chain: &mut dyn TaskChain, barrier: &CheckpointBarrier, alignment_nanos: u64) {
+    pub(super) fn snapshot(
+        &mut self,
+        chain: &mut dyn TaskChain,
+        barrier: &CheckpointBarrier,
+        alignment_nanos: u64,
+    ) {
         let started_nanos = self.clock.monotonic_nanos();
         let alignment_ms = alignment_nanos / NANOS_PER_MS;
         let since_trigger = self.clock.now_ms().saturating_sub(barrier.timestamp_ms);
@@ -77,14 +90,17 @@ impl SubtaskCheckpoints {
             Ok(())
         });
         if let Err(reason) = taken {
-            self.reporter.decline(barrier.checkpoint, FailureKind::TaskSnapshot, reason);
+            self.reporter
+                .decline(barrier.checkpoint, FailureKind::TaskSnapshot, reason);
             return;
         }
         let now_nanos = self.clock.monotonic_nanos();
         let metrics = SubtaskMetrics {
             sync_ms: now_nanos.saturating_sub(started_nanos) / NANOS_PER_MS,
             alignment_ms,
-            start_delay_ms: u64::try_from(since_trigger).unwrap_or(0).saturating_sub(alignment_ms),
+            start_delay_ms: u64::try_from(since_trigger)
+                .unwrap_or(0)
+                .saturating_sub(alignment_ms),
             ..SubtaskMetrics::default()
         };
         let job = self.async_part(barrier, futures, metrics, now_nanos);
@@ -151,7 +167,8 @@ impl AsyncPart {
             // Given up meanwhile: nobody waits for an answer.
             Ok(None) => {}
             Err(reason) => {
-                self.reporter.decline(self.barrier.checkpoint, FailureKind::TaskSnapshot, reason);
+                self.reporter
+                    .decline(self.barrier.checkpoint, FailureKind::TaskSnapshot, reason);
             }
         }
     }
@@ -188,7 +205,11 @@ impl AsyncPart {
             }
         }
         self.metrics.async_ms = self.clock.monotonic_nanos().saturating_sub(self.since_nanos) / NANOS_PER_MS;
-        let report = SubtaskReport { checkpoint: self.barrier.checkpoint, operators, metrics: self.metrics };
+        let report = SubtaskReport {
+            checkpoint: self.barrier.checkpoint,
+            operators,
+            metrics: self.metrics,
+        };
         self.reporter.report(TaskEventKind::Acknowledge(Box::new(report)));
     }
 }

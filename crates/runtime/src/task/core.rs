@@ -45,13 +45,33 @@ pub(super) struct TaskCore {
     accounted_backpressure: u64,
 }
 
-type Parts = (TaskCore, Arc<dyn ChainFactory>, Vec<Vec<ChannelSender>>, Arc<Configuration>);
+type Parts = (
+    TaskCore,
+    Arc<dyn ChainFactory>,
+    Vec<Vec<ChannelSender>>,
+    Arc<Configuration>,
+);
 
 impl TaskCore {
     pub(super) fn new(deployment: TaskDeployment) -> Parts {
-        let metrics = deployment.operators.iter().map(|o| (o.description.id, o.metrics.clone())).collect();
-        let TaskDeployment { info, id, gate, checkpointing, clock, .. } = deployment;
-        let reporter = Reporter { task: id, attempt: info.attempt, events: deployment.events };
+        let metrics = deployment
+            .operators
+            .iter()
+            .map(|o| (o.description.id, o.metrics.clone()))
+            .collect();
+        let TaskDeployment {
+            info,
+            id,
+            gate,
+            checkpointing,
+            clock,
+            ..
+        } = deployment;
+        let reporter = Reporter {
+            task: id,
+            attempt: info.attempt,
+            events: deployment.events,
+        };
         let channels = gate.channels();
         let now_nanos = clock.monotonic_nanos();
         let core = TaskCore {
@@ -81,8 +101,7 @@ impl TaskCore {
     }
 
     pub(super) fn set_buffer_timeout(&mut self, timeout: Option<Duration>) {
-        self.buffer_timeout_nanos =
-            timeout.map_or(0, |t| u64::try_from(t.as_nanos()).unwrap_or(u64::MAX));
+        self.buffer_timeout_nanos = timeout.map_or(0, |t| u64::try_from(t.as_nanos()).unwrap_or(u64::MAX));
     }
 
     pub(super) fn step(&mut self, chain: &mut dyn TaskChain) -> Result<Step> {
@@ -111,11 +130,17 @@ impl TaskCore {
         if !outputs_available(chain)? {
             return Ok(Step::Blocked);
         }
-        let timer = if self.may_emit() { next_processing_timer(chain)? } else { None };
+        let timer = if self.may_emit() {
+            next_processing_timer(chain)?
+        } else {
+            None
+        };
         if let Some(due) = timer {
             let now_ms = self.clock.now_ms();
             if due <= now_ms {
-                each_operator(chain, VisitOrder::UpstreamFirst, |o| o.advance_processing_time(now_ms))?;
+                each_operator(chain, VisitOrder::UpstreamFirst, |o| {
+                    o.advance_processing_time(now_ms)
+                })?;
                 return Ok(Step::Progress);
             }
         }
@@ -134,7 +159,9 @@ impl TaskCore {
                 self.element(chain, channel, element)?;
                 Ok(Step::Progress)
             }
-            None => Ok(Step::Idle { until_ms: timer.into_iter().chain(source_until).min() }),
+            None => Ok(Step::Idle {
+                until_ms: timer.into_iter().chain(source_until).min(),
+            }),
         }
     }
 
@@ -148,13 +175,17 @@ impl TaskCore {
             TaskControl::TriggerCheckpoint(barrier) => self.trigger(chain, barrier)?,
             TaskControl::NotifyComplete(checkpoint) => {
                 self.checkpoints.over(checkpoint, false);
-                each_operator(chain, VisitOrder::UpstreamFirst, |o| o.notify_checkpoint_complete(checkpoint))?;
+                each_operator(chain, VisitOrder::UpstreamFirst, |o| {
+                    o.notify_checkpoint_complete(checkpoint)
+                })?;
             }
             TaskControl::NotifyAborted(checkpoint) => {
                 self.checkpoints.over(checkpoint, true);
                 self.frozen_by.take_if(|by| *by == checkpoint);
                 self.align(chain, AlignEvent::Aborted { checkpoint })?;
-                each_operator(chain, VisitOrder::UpstreamFirst, |o| o.notify_checkpoint_aborted(checkpoint))?;
+                each_operator(chain, VisitOrder::UpstreamFirst, |o| {
+                    o.notify_checkpoint_aborted(checkpoint)
+                })?;
             }
             TaskControl::Finish => return Ok(Step::Finished),
             TaskControl::Cancel => return Err(Error::cancelled("run task")),
@@ -190,7 +221,10 @@ impl TaskCore {
             chain.process_watermark_status(WatermarkStatus::Active)?;
         }
         if let Some(watermark) = output.watermark {
-            self.gate.signal().metrics().set_current_watermark(watermark.timestamp);
+            self.gate
+                .signal()
+                .metrics()
+                .set_current_watermark(watermark.timestamp);
             chain.process_watermark(watermark)?;
         }
         if let Some(WatermarkStatus::Idle) = output.status {
@@ -204,7 +238,11 @@ impl TaskCore {
             match command {
                 AlignCommand::Block { channel } => self.gate.block(channel),
                 AlignCommand::UnblockAll => self.gate.unblock_all(),
-                AlignCommand::Snapshot { barrier, alignment_nanos, .. } => {
+                AlignCommand::Snapshot {
+                    barrier,
+                    alignment_nanos,
+                    ..
+                } => {
                     self.checkpoint(chain, &barrier, alignment_nanos)?;
                 }
                 AlignCommand::Abort { checkpoint, cause } => self.give_up(chain, checkpoint, cause)?,
@@ -213,7 +251,12 @@ impl TaskCore {
         Ok(())
     }
 
-    fn give_up(&mut self, chain: &mut dyn TaskChain, checkpoint: CheckpointId, cause: AlignAbort) -> Result<()> {
+    fn give_up(
+        &mut self,
+        chain: &mut dyn TaskChain,
+        checkpoint: CheckpointId,
+        cause: AlignAbort,
+    ) -> Result<()> {
         broadcast(chain, || StreamElement::CancelBarrier(checkpoint))?;
         let why = match cause {
             AlignAbort::Coordinator => return Ok(()),
@@ -224,7 +267,8 @@ impl TaskCore {
         let reason = Error::illegal_state("align checkpoint", why)
             .with("checkpoint", checkpoint)
             .with("task", &self.info.task_name);
-        self.reporter.decline(checkpoint, FailureKind::DeclinedAlignment, reason);
+        self.reporter
+            .decline(checkpoint, FailureKind::DeclinedAlignment, reason);
         Ok(())
     }
 
@@ -234,7 +278,8 @@ impl TaskCore {
             let reason = Error::illegal_state("trigger checkpoint", "the task is no source")
                 .with("checkpoint", barrier.checkpoint)
                 .with("task", &self.info.task_name);
-            self.reporter.decline(barrier.checkpoint, FailureKind::DeclinedNotReady, reason);
+            self.reporter
+                .decline(barrier.checkpoint, FailureKind::DeclinedNotReady, reason);
             return Ok(());
         }
         if barrier.kind == (CheckpointKind::Stop { drain: true }) && !self.ended {
@@ -273,7 +318,10 @@ impl TaskCore {
     fn end_source(&mut self, chain: &mut dyn TaskChain) -> Result<()> {
         // An idle source has to be active again, or nobody would heed its last watermark.
         chain.process_watermark_status(WatermarkStatus::Active)?;
-        self.gate.signal().metrics().set_current_watermark(Watermark::MAX.timestamp);
+        self.gate
+            .signal()
+            .metrics()
+            .set_current_watermark(Watermark::MAX.timestamp);
         chain.process_watermark(Watermark::MAX)?;
         self.end_data(chain)
     }

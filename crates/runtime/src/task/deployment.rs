@@ -10,7 +10,7 @@ use millpond_core::config::parse_duration;
 use millpond_core::host::Clock;
 use millpond_core::{CheckpointId, ConfigOption, Configuration, Result};
 use millpond_state::stream::{CheckpointStreamFactory, StateHandleReader};
-use millpond_types::registry::SerializerRegistry;
+use millpond_types::SerializerRegistry;
 use std::sync::Arc;
 use std::time::Duration;
 

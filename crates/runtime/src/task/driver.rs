@@ -55,5 +55,9 @@ pub(super) fn panic_error(operation: &'static str, panic: &(dyn Any + Send)) -> 
         .copied()
         .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("(no message)");
-    Error::new(ErrorKind::UserFunction, operation, format!("the function panicked: {message}"))
+    Error::new(
+        ErrorKind::UserFunction,
+        operation,
+        format!("the function panicked: {message}"),
+    )
 }

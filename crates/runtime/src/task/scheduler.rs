@@ -64,7 +64,11 @@ impl SeededScheduler {
     pub fn add(&mut self, task: StreamTask) {
         let id = task.id();
         let number = (u64::from(id.vertex) << 32) | u64::from(id.subtask);
-        self.tasks.push(Slot { task, asleep: None, number });
+        self.tasks.push(Slot {
+            task,
+            asleep: None,
+            number,
+        });
     }
 
     /// How many tasks aren't over.
@@ -105,7 +109,9 @@ impl SeededScheduler {
     }
 
     fn step_task(&mut self, index: usize) {
-        let Some(slot) = self.tasks.get_mut(index) else { return };
+        let Some(slot) = self.tasks.get_mut(index) else {
+            return;
+        };
         slot.task.signal().take_wake_up();
         let driven = drive(&mut slot.task);
         let code = match driven {
@@ -161,7 +167,9 @@ impl Slot {
     fn is_ready(&self, now_ms: i64) -> bool {
         match self.asleep {
             None => true,
-            Some(Step::Idle { until_ms: Some(until_ms) }) if until_ms <= now_ms => true,
+            Some(Step::Idle {
+                until_ms: Some(until_ms),
+            }) if until_ms <= now_ms => true,
             Some(_) => self.task.signal().is_woken(),
         }
     }

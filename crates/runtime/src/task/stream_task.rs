@@ -60,7 +60,12 @@ impl StreamTask {
         let (core, factory, outputs, config) = TaskCore::new(deployment);
         StreamTask {
             core,
-            start: Some(Box::new(Start { factory, outputs, contexts, config })),
+            start: Some(Box::new(Start {
+                factory,
+                outputs,
+                contexts,
+                config,
+            })),
             chain: None,
         }
     }
@@ -110,14 +115,22 @@ impl StreamTask {
     }
 
     fn open(&mut self, start: Start) -> Result<()> {
-        let Start { factory, outputs, mut contexts, config } = start;
+        let Start {
+            factory,
+            outputs,
+            mut contexts,
+            config,
+        } = start;
         self.core.set_buffer_timeout(config.get(&BUFFER_TIMEOUT)?);
         let chain = self.chain.insert(factory.create(&self.core.info, outputs)?);
         each_operator(&mut **chain, VisitOrder::DownstreamFirst, |operator| {
             let id = operator.operator_id();
             let context = contexts.remove(&id).ok_or_else(|| {
-                Error::illegal_state("open operator", "the chain holds an operator that its vertex doesn't know")
-                    .with("operator", id)
+                Error::illegal_state(
+                    "open operator",
+                    "the chain holds an operator that its vertex doesn't know",
+                )
+                .with("operator", id)
             })?;
             operator.initialize(context)
         })?;
@@ -149,7 +162,8 @@ impl StreamTask {
             Err(_) if self.signal().is_cancelled() => TaskEventKind::Cancelled,
             Err(e) if e.kind() == ErrorKind::Cancelled => TaskEventKind::Cancelled,
             Err(e) => TaskEventKind::Failed(
-                e.with("task", &self.core.info.task_name).with("subtask", self.core.info.subtask_index),
+                e.with("task", &self.core.info.task_name)
+                    .with("subtask", self.core.info.subtask_index),
             ),
         };
         self.core.reporter.report(kind);

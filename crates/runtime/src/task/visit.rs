@@ -37,7 +37,9 @@ pub(super) fn each_operator(
 
 /// Sends an event down every edge, behind all records written so far.
 pub(super) fn broadcast(chain: &mut dyn TaskChain, mut element: impl FnMut() -> StreamElement) -> Result<()> {
-    chain.visit(&mut Writers(|writer: &mut dyn ChannelWriter| writer.broadcast(&mut element)))
+    chain.visit(&mut Writers(|writer: &mut dyn ChannelWriter| {
+        writer.broadcast(&mut element)
+    }))
 }
 
 pub(super) fn flush(chain: &mut dyn TaskChain) -> Result<()> {

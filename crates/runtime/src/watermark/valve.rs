@@ -46,7 +46,10 @@ enum Phase {
 impl StatusWatermarkValve {
     /// A valve over `channels` channels, all active, without watermarks.
     pub fn new(channels: usize) -> Self {
-        let start = ChannelState { watermark: Watermark::UNINITIALIZED, phase: Phase::Aligned };
+        let start = ChannelState {
+            watermark: Watermark::UNINITIALIZED,
+            phase: Phase::Aligned,
+        };
         StatusWatermarkValve {
             channels: vec![start; channels],
             watermark: Watermark::UNINITIALIZED,
@@ -97,8 +100,14 @@ impl StatusWatermarkValve {
                 self.after_leaving()
             }
             (Phase::Idle, WatermarkStatus::Active) => {
-                state.phase = if state.watermark >= common { Phase::Aligned } else { Phase::CatchingUp };
-                ValveOutput { status: self.change_status(WatermarkStatus::Active), watermark: None }
+                state.phase = if state.watermark >= common {
+                    Phase::Aligned
+                } else {
+                    Phase::CatchingUp
+                };
+                let status = self.change_status(WatermarkStatus::Active);
+                let ValveOutput { watermark, .. } = self.rise_to_smallest();
+                ValveOutput { status, watermark }
             }
             _ => ValveOutput::default(),
         }
@@ -125,7 +134,10 @@ impl StatusWatermarkValve {
         if !any(|p| p == Phase::Idle) {
             // Whoever is idle ignores watermarks, so the end is told to the active.
             let status = self.change_status(WatermarkStatus::Active);
-            return ValveOutput { status, watermark: self.rise_to(Watermark::MAX) };
+            return ValveOutput {
+                status,
+                watermark: self.rise_to(Watermark::MAX),
+            };
         }
         let open = self.channels.iter().filter(|c| c.phase == Phase::Idle);
         let largest = open.map(|c| c.watermark).max();
@@ -133,13 +145,19 @@ impl StatusWatermarkValve {
             WatermarkStatus::Active => largest.and_then(|w| self.rise_to(w)),
             WatermarkStatus::Idle => None,
         };
-        ValveOutput { status: self.change_status(WatermarkStatus::Idle), watermark }
+        ValveOutput {
+            status: self.change_status(WatermarkStatus::Idle),
+            watermark,
+        }
     }
 
     fn rise_to_smallest(&mut self) -> ValveOutput {
         let aligned = self.channels.iter().filter(|c| c.phase == Phase::Aligned);
         let smallest = aligned.map(|c| c.watermark).min();
-        ValveOutput { status: None, watermark: smallest.and_then(|w| self.rise_to(w)) }
+        ValveOutput {
+            status: None,
+            watermark: smallest.and_then(|w| self.rise_to(w)),
+        }
     }
 
     fn rise_to(&mut self, watermark: Watermark) -> Option<Watermark> {
