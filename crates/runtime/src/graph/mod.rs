@@ -1,9 +1,15 @@
 //! A job as the engine deploys it: vertices of chained operators, and the edges between them. Flink's `JobGraph`.
 
+mod chain;
+pub(crate) mod node;
+mod operator_ids;
+pub(crate) mod stream_graph;
+pub(crate) mod translate;
+
 use crate::operator::TaskInfo;
 use crate::task::{ChannelSender, TaskChain};
 use millpond_core::{Configuration, JobId, OperatorId, Result};
-use millpond_types::registry::SerializerRegistry;
+use millpond_types::SerializerRegistry;
 use std::sync::Arc;
 
 /// A job, ready to deploy.

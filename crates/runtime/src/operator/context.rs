@@ -1,12 +1,13 @@
 //! What an operator gets when it is initialized.
 
+use millpond_api::function::MetricGroup;
 use millpond_core::host::Clock;
 use millpond_core::{Configuration, JobId, OperatorId};
 use millpond_state::handle::OperatorSubtaskState;
 use millpond_state::stream::StateHandleReader;
-use millpond_types::registry::SerializerRegistry;
+use millpond_types::SerializerRegistry;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Where a task stands in its job.
 #[derive(Clone, Debug)]
@@ -42,6 +43,15 @@ pub struct OperatorMetrics {
     pub records_out: AtomicU64,
     /// Bytes of its state in the last snapshot. Flink's `currentStateSize`.
     pub state_size_bytes: AtomicU64,
+    /// What its user function counts.
+    pub user: MetricGroup,
+}
+
+impl OperatorMetrics {
+    /// Notes how many bytes the last snapshot took.
+    pub fn set_state_size(&self, bytes: u64) {
+        self.state_size_bytes.store(bytes, Ordering::Relaxed);
+    }
 }
 
 /// What an operator gets when it is initialized.

@@ -5,14 +5,20 @@
 //! themselves by [`ChainOutput::visit`].
 
 mod context;
+mod fan_out;
+mod head;
 mod link;
+mod two_input;
 
 pub use context::{OperatorContext, OperatorMetrics, RestoredState, TaskInfo};
+pub use fan_out::FanOut;
+pub use head::{OneInputHead, TwoInputHead};
 pub use link::ChainLink;
+pub use two_input::TwoInputOperator;
 
 use crate::element::{StreamElement, WatermarkStatus};
 use millpond_api::{Output, Watermark};
-use millpond_checkpoint::CheckpointBarrier;
+use millpond_checkpoint::barrier::CheckpointBarrier;
 use millpond_core::{OperatorId, Result};
 use millpond_state::handle::OperatorSubtaskState;
 use millpond_state::stream::CheckpointStreamFactory;

@@ -1,0 +1,30 @@
+//! How a job is written: an environment, streams made from it, and what can be done with them. Flink's DataStream API.
+//!
+//! | type | what it is |
+//! |---|---|
+//! | [`StreamExecutionEnvironment`] | where a job begins: options, sources, the finished graph |
+//! | [`DataStream`] | a stream of records of one type |
+//! | [`SingleOutputStreamOperator`] | a stream together with the operator that it comes from, to be named and tuned |
+//! | [`KeyedStream`] | a stream partitioned by key: state and timers |
+//! | [`BroadcastStream`] | a stream of which every instance gets all |
+//! | [`ConnectedStreams`], [`KeyedConnectedStreams`], [`BroadcastConnectedStream`] | two streams of different types, processed together |
+//! | [`DataStreamSink`] | the end of a stream |
+//!
+//! Nothing runs here: every call adds to a graph, which [`StreamExecutionEnvironment::build_job_graph`] checks and turns
+//! into a job that can be deployed. Streams are cheap to clone, and one stream may have several consumers.
+
+mod connected;
+mod environment;
+mod keyed;
+mod operator;
+mod sink;
+mod stream;
+#[cfg(test)]
+mod tests;
+
+pub use connected::{BroadcastConnectedStream, ConnectedStreams, KeyedConnectedStreams};
+pub use environment::StreamExecutionEnvironment;
+pub use keyed::KeyedStream;
+pub use operator::SingleOutputStreamOperator;
+pub use sink::DataStreamSink;
+pub use stream::{BroadcastStream, DataStream};

@@ -1,0 +1,102 @@
+//! The plan of a vertex's chain, and the factory that builds it for each task.
+
+use super::node::{ErasedOutput, NodeFactory};
+use super::stream_graph::StreamEdge;
+use super::translate::missing_node;
+use super::{ChainFactory, Exchange, JobEdge};
+use crate::channel::ChannelSender;
+use crate::operator::TaskInfo;
+use crate::task::TaskChain;
+use millpond_core::{OperatorId, Result};
+use std::sync::Arc;
+
+/// An operator in a chain and what stands behind it, in the order in which its consumers were added.
+pub(super) struct Link {
+    id: OperatorId,
+    factory: Arc<dyn NodeFactory>,
+    outputs: Vec<LinkOutput>,
+}
+
+enum LinkOutput {
+    Chained(Link),
+    Written {
+        /// Its number among the edges that leave the vertex.
+        output: usize,
+        edge: StreamEdge,
+        exchange: Exchange,
+        target_max_parallelism: u32,
+    },
+}
+
+impl Link {
+    pub(super) fn new(id: OperatorId, factory: Arc<dyn NodeFactory>) -> Self {
+        Link {
+            id,
+            factory,
+            outputs: Vec::new(),
+        }
+    }
+
+    pub(super) fn chain(&mut self, next: Link) {
+        self.outputs.push(LinkOutput::Chained(next));
+    }
+
+    pub(super) fn write(
+        &mut self,
+        output: usize,
+        edge: StreamEdge,
+        target_max_parallelism: u32,
+        job_edge: Option<&JobEdge>,
+    ) {
+        self.outputs.push(LinkOutput::Written {
+            output,
+            edge,
+            exchange: job_edge.map_or(Exchange::Forward, |e| e.exchange),
+            target_max_parallelism,
+        });
+    }
+
+    /// What stands behind the operator, built.
+    fn build_outputs(&self, channels: &mut [Option<Vec<ChannelSender>>]) -> Result<Vec<ErasedOutput>> {
+        self.outputs
+            .iter()
+            .map(|output| match output {
+                LinkOutput::Chained(next) => {
+                    let behind = next.build_outputs(channels)?;
+                    next.factory.chain(next.id, behind)
+                }
+                LinkOutput::Written {
+                    output,
+                    edge,
+                    exchange,
+                    target_max_parallelism,
+                } => {
+                    let senders = channels
+                        .get_mut(*output)
+                        .and_then(Option::take)
+                        .ok_or_else(missing_node)?;
+                    edge.writer.create(*exchange, senders, *target_max_parallelism)
+                }
+            })
+            .collect()
+    }
+}
+
+/// Builds a vertex's chain for each of its tasks.
+pub(super) struct VertexFactory {
+    root: Link,
+}
+
+impl VertexFactory {
+    pub(super) fn new(root: Link) -> Self {
+        VertexFactory { root }
+    }
+}
+
+impl ChainFactory for VertexFactory {
+    fn create(&self, _task: &TaskInfo, outputs: Vec<Vec<ChannelSender>>) -> Result<Box<dyn TaskChain>> {
+        let mut channels: Vec<_> = outputs.into_iter().map(Some).collect();
+        let behind = self.root.build_outputs(&mut channels)?;
+        self.root.factory.head(self.root.id, behind)
+    }
+}

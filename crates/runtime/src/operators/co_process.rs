@@ -1,0 +1,73 @@
+//! Runs a [`CoProcessFunction`]. Flink's `CoProcessOperator`.
+
+use super::process::Opened;
+use super::user_code::{finish_call, not_initialized};
+use crate::operator::{ChainOutput, OperatorContext, SnapshotFuture, TwoInputOperator};
+use millpond_api::function::{CoProcessFunction, ProcessContext};
+use millpond_api::{Collector, Watermark};
+use millpond_checkpoint::barrier::CheckpointBarrier;
+use millpond_core::Result;
+
+/// Runs a function over two streams without keys.
+pub(crate) struct CoProcessOperator<F> {
+    function: F,
+    opened: Option<Opened>,
+}
+
+impl<F: CoProcessFunction> CoProcessOperator<F> {
+    pub(crate) fn new(function: F) -> Self {
+        CoProcessOperator {
+            function,
+            opened: None,
+        }
+    }
+}
+
+impl<F: CoProcessFunction> TwoInputOperator for CoProcessOperator<F> {
+    type In1 = F::In1;
+    type In2 = F::In2;
+    type Out = F::Out;
+
+    fn initialize(&mut self, ctx: OperatorContext, _out: &mut dyn ChainOutput<F::Out>) -> Result<()> {
+        self.opened = Some(Opened::open(&ctx, |runtime| self.function.open(runtime))?);
+        Ok(())
+    }
+    fn process_element1(
+        &mut self,
+        value: F::In1,
+        timestamp: i64,
+        out: &mut dyn ChainOutput<F::Out>,
+    ) -> Result<()> {
+        let opened = self.opened.as_mut().ok_or_else(not_initialized)?;
+        opened.meter.took_one();
+        let mut ctx = ProcessContext::new(timestamp, opened.watermark, &*opened.clock);
+        let mut collector = Collector::new(out, timestamp);
+        let result = self.function.process_element1(value, &mut ctx, &mut collector);
+        finish_call(result, collector, &mut opened.meter, &opened.name)
+    }
+    fn process_element2(
+        &mut self,
+        value: F::In2,
+        timestamp: i64,
+        out: &mut dyn ChainOutput<F::Out>,
+    ) -> Result<()> {
+        let opened = self.opened.as_mut().ok_or_else(not_initialized)?;
+        opened.meter.took_one();
+        let mut ctx = ProcessContext::new(timestamp, opened.watermark, &*opened.clock);
+        let mut collector = Collector::new(out, timestamp);
+        let result = self.function.process_element2(value, &mut ctx, &mut collector);
+        finish_call(result, collector, &mut opened.meter, &opened.name)
+    }
+    fn process_watermark(&mut self, watermark: Watermark, out: &mut dyn ChainOutput<F::Out>) -> Result<()> {
+        if let Some(opened) = &mut self.opened {
+            opened.watermark = watermark.timestamp;
+        }
+        out.emit_watermark(watermark)
+    }
+    fn snapshot_state(&mut self, _barrier: &CheckpointBarrier) -> Result<Option<SnapshotFuture>> {
+        Ok(self.opened.as_ref().map(Opened::snapshot))
+    }
+    fn close(&mut self) -> Result<()> {
+        self.function.close()
+    }
+}

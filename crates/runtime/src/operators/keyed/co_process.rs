@@ -1,0 +1,105 @@
+//! Runs a [`KeyedCoProcessFunction`]. Flink's `KeyedCoProcessOperator`.
+
+use super::super::user_code::not_initialized;
+use super::core::KeyedCore;
+use crate::graph::node::KeySelector;
+use crate::operator::{ChainOutput, OperatorContext, SnapshotFuture, TwoInputOperator};
+use millpond_api::Watermark;
+use millpond_api::function::{KeyedCoProcessFunction, TimeDomain};
+use millpond_checkpoint::barrier::CheckpointBarrier;
+use millpond_core::Result;
+
+/// Runs a function over two streams keyed alike.
+pub(crate) struct KeyedCoProcessOperator<F: KeyedCoProcessFunction> {
+    function: F,
+    selector1: KeySelector<F::In1, F::Key>,
+    selector2: KeySelector<F::In2, F::Key>,
+    core: Option<KeyedCore<F::Key>>,
+}
+
+impl<F: KeyedCoProcessFunction> KeyedCoProcessOperator<F> {
+    pub(crate) fn new(
+        function: F,
+        selector1: KeySelector<F::In1, F::Key>,
+        selector2: KeySelector<F::In2, F::Key>,
+    ) -> Self {
+        KeyedCoProcessOperator {
+            function,
+            selector1,
+            selector2,
+            core: None,
+        }
+    }
+
+    fn fire(&mut self, domain: TimeDomain, time: i64, out: &mut dyn ChainOutput<F::Out>) -> Result<()> {
+        let core = self.core.as_mut().ok_or_else(not_initialized)?;
+        let function = &mut self.function;
+        core.fire(domain, time, out, |timestamp, ctx, out| {
+            function.on_timer(timestamp, ctx, out)
+        })
+    }
+}
+
+impl<F: KeyedCoProcessFunction> TwoInputOperator for KeyedCoProcessOperator<F> {
+    type In1 = F::In1;
+    type In2 = F::In2;
+    type Out = F::Out;
+
+    fn initialize(&mut self, ctx: OperatorContext, _out: &mut dyn ChainOutput<F::Out>) -> Result<()> {
+        self.core = Some(KeyedCore::open(&ctx, |runtime| self.function.open(runtime))?);
+        Ok(())
+    }
+    fn process_element1(
+        &mut self,
+        value: Self::In1,
+        timestamp: i64,
+        out: &mut dyn ChainOutput<F::Out>,
+    ) -> Result<()> {
+        let core = self.core.as_mut().ok_or_else(not_initialized)?;
+        let function = &mut self.function;
+        core.process((self.selector1)(&value), timestamp, out, |ctx, out| {
+            function.process_element1(value, ctx, out)
+        })
+    }
+    fn process_element2(
+        &mut self,
+        value: Self::In2,
+        timestamp: i64,
+        out: &mut dyn ChainOutput<F::Out>,
+    ) -> Result<()> {
+        let core = self.core.as_mut().ok_or_else(not_initialized)?;
+        let function = &mut self.function;
+        core.process((self.selector2)(&value), timestamp, out, |ctx, out| {
+            function.process_element2(value, ctx, out)
+        })
+    }
+    fn process_watermark(&mut self, watermark: Watermark, out: &mut dyn ChainOutput<F::Out>) -> Result<()> {
+        self.fire(TimeDomain::EventTime, watermark.timestamp, out)?;
+        out.emit_watermark(watermark)
+    }
+    fn snapshot_state(&mut self, barrier: &CheckpointBarrier) -> Result<Option<SnapshotFuture>> {
+        let core = self.core.as_mut().ok_or_else(not_initialized)?;
+        core.snapshot(barrier).map(Some)
+    }
+    fn notify_checkpoint_complete(&mut self, checkpoint_id: u64) -> Result<()> {
+        if let Some(core) = &mut self.core {
+            core.notify_checkpoint_complete(checkpoint_id);
+        }
+        Ok(())
+    }
+    fn notify_checkpoint_aborted(&mut self, checkpoint_id: u64) -> Result<()> {
+        if let Some(core) = &mut self.core {
+            core.notify_checkpoint_aborted(checkpoint_id);
+        }
+        Ok(())
+    }
+    fn next_processing_timer(&self) -> Option<i64> {
+        self.core.as_ref().and_then(KeyedCore::next_processing_timer)
+    }
+    fn advance_processing_time(&mut self, now_ms: i64, out: &mut dyn ChainOutput<F::Out>) -> Result<()> {
+        self.fire(TimeDomain::ProcessingTime, now_ms, out)
+    }
+    fn close(&mut self) -> Result<()> {
+        self.function.close()
+    }
+}

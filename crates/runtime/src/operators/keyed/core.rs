@@ -1,0 +1,198 @@
+//! What all keyed operators have: backend, timers, operator state, and how they are opened, driven and snapshotted.
+
+use super::super::meter::Meter;
+use super::super::user_code::{finish_call, runtime_info, user_error};
+use super::timers::{KeyTimers, USER_TIMERS};
+use crate::operator::{ChainOutput, OperatorContext, SnapshotFuture};
+use millpond_api::Collector;
+use millpond_api::function::{KeyedContext, OnTimerContext, RuntimeContext, TimeDomain};
+use millpond_checkpoint::barrier::CheckpointBarrier;
+use millpond_core::config::options::{self, StateBackendKind};
+use millpond_core::host::Clock;
+use millpond_core::{Error, Result};
+use millpond_state::backend::{KeyedStateBackend, KeyedStateBackendParameters};
+use millpond_state::handle::OperatorSubtaskState;
+use millpond_state::keyed::KeyContext;
+use millpond_state::operator_state::OperatorStateBackend;
+use millpond_state::snapshot::SnapshotKind;
+use millpond_state::timer::InternalTimerService;
+use millpond_types::key_group::key_group_range_for_operator;
+use millpond_types::{StateKey, StateType, VoidNamespace};
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// The keyed part of an operator instance.
+pub(super) struct KeyedCore<K> {
+    backend: KeyedStateBackend<K>,
+    keys: Rc<KeyContext<K>>,
+    timers: InternalTimerService<K, VoidNamespace>,
+    operator_state: OperatorStateBackend,
+    clock: Arc<dyn Clock>,
+    name: String,
+    meter: Meter,
+}
+
+impl<K: StateKey> KeyedCore<K> {
+    /// Restores state and timers, and lets `open` open what the function wants.
+    pub(super) fn open(
+        ctx: &OperatorContext,
+        open: impl FnOnce(&mut RuntimeContext<'_, K>) -> Result<()>,
+    ) -> Result<Self> {
+        let named = |e: Error| e.with("operator", &ctx.operator_name);
+        let restored = ctx.restored.clone().unwrap_or_default().state;
+        let mut backend = create_backend::<K>(ctx, &restored).map_err(named)?;
+        let timers = InternalTimerService::new(
+            USER_TIMERS,
+            ctx.serializers.get_or_default::<K>(),
+            VoidNamespace::serializer(),
+            backend.key_group_range(),
+            ctx.task.max_parallelism,
+        );
+        //TIMERS
+        let mut operator_state =
+            OperatorStateBackend::restore(&restored.managed_operator, &*ctx.state_reader).map_err(named)?;
+        let info = runtime_info(ctx);
+        open(&mut RuntimeContext::new(
+            &info,
+            Some(&mut backend),
+            &mut operator_state,
+            &ctx.metrics.user,
+            ctx.restored.is_some(),
+        ))
+        .map_err(|e| user_error(&ctx.operator_name, e))?;
+        Ok(KeyedCore {
+            keys: Rc::clone(backend.key_context()),
+            backend,
+            timers,
+            operator_state,
+            clock: Arc::clone(&ctx.clock),
+            name: ctx.operator_name.clone(),
+            meter: Meter::of(ctx),
+        })
+    }
+
+    /// Lets `call` process an element of `key`.
+    #[inline]
+    pub(super) fn process<T>(
+        &mut self,
+        key: K,
+        timestamp: i64,
+        out: &mut dyn ChainOutput<T>,
+        call: impl FnOnce(&mut KeyedContext<'_, K>, &mut Collector<'_, T>) -> Result<()>,
+    ) -> Result<()> {
+        self.meter.took_one();
+        self.keys.set_current_key(key)?;
+        let current = self.keys.current_key()?;
+        let key: &K = &current;
+        let mut timers = KeyTimers {
+            service: &mut self.timers,
+            key,
+            clock: &*self.clock,
+        };
+        let mut ctx = KeyedContext::new(key, timestamp, &mut timers);
+        let mut collector = Collector::new(out, timestamp);
+        let result = call(&mut ctx, &mut collector);
+        finish_call(result, collector, &mut self.meter, &self.name)
+    }
+
+    /// Lets `call` process a record that belongs to no key.
+    pub(super) fn process_unkeyed<T>(
+        &mut self,
+        timestamp: i64,
+        out: &mut dyn ChainOutput<T>,
+        call: impl FnOnce(i64, &dyn Clock, &mut Collector<'_, T>) -> Result<()>,
+    ) -> Result<()> {
+        self.meter.took_one();
+        self.keys.clear_current_key()?;
+        let mut collector = Collector::new(out, timestamp);
+        let result = call(self.timers.current_watermark(), &*self.clock, &mut collector);
+        finish_call(result, collector, &mut self.meter, &self.name)
+    }
+
+    /// Fires what is due in `domain` at `time`, one timer after the other, since each may register and delete others.
+    pub(super) fn fire<T>(
+        &mut self,
+        domain: TimeDomain,
+        time: i64,
+        out: &mut dyn ChainOutput<T>,
+        mut on_timer: impl FnMut(i64, &mut OnTimerContext<'_, K>, &mut Collector<'_, T>) -> Result<()>,
+    ) -> Result<()> {
+        loop {
+            let due = match domain {
+                TimeDomain::EventTime => self.timers.poll_event_timer(time)?,
+                TimeDomain::ProcessingTime => self.timers.poll_processing_timer(time)?,
+            };
+            let Some(timer) = due else { return Ok(()) };
+            self.keys.set_current_key(timer.key)?;
+            let current = self.keys.current_key()?;
+            let key: &K = &current;
+            let mut timers = KeyTimers {
+                service: &mut self.timers,
+                key,
+                clock: &*self.clock,
+            };
+            let mut ctx = OnTimerContext::new(key, timer.timestamp, domain, &mut timers);
+            // What a processing-time timer causes has no event time. Flink erases the timestamp there too.
+            let timestamp = match domain {
+                TimeDomain::EventTime => timer.timestamp,
+                TimeDomain::ProcessingTime => millpond_api::NO_TIMESTAMP,
+            };
+            let mut collector = Collector::new(out, timestamp);
+            let result = on_timer(timer.timestamp, &mut ctx, &mut collector);
+            finish_call(result, collector, &mut self.meter, &self.name)?;
+        }
+    }
+
+    /// When the next processing-time timer is due.
+    pub(super) fn next_processing_timer(&self) -> Option<i64> {
+        self.timers.next_processing_time_timer()
+    }
+
+    /// Freezes keyed state, timers and operator state.
+    pub(super) fn snapshot(&mut self, barrier: &CheckpointBarrier) -> Result<SnapshotFuture> {
+        let kind = if barrier.kind.is_savepoint() {
+            SnapshotKind::Savepoint
+        } else {
+            SnapshotKind::Checkpoint
+        };
+        let keyed = self.backend.snapshot(barrier.checkpoint, kind)?;
+        let operator = self.operator_state.snapshot();
+        let metrics = Arc::clone(self.meter.metrics());
+        Ok(Box::new(move |streams| {
+            let state = OperatorSubtaskState {
+                managed_keyed: keyed.run(streams)?.handle.into_iter().collect(),
+                managed_operator: operator.write(streams)?.into_iter().collect(),
+            };
+            metrics.set_state_size(state.state_size());
+            Ok(state)
+        }))
+    }
+
+    pub(super) fn notify_checkpoint_complete(&mut self, checkpoint_id: u64) {
+        self.backend.notify_checkpoint_complete(checkpoint_id);
+    }
+
+    pub(super) fn notify_checkpoint_aborted(&mut self, checkpoint_id: u64) {
+        self.backend.notify_checkpoint_aborted(checkpoint_id);
+    }
+}
+
+fn create_backend<K: StateKey>(
+    ctx: &OperatorContext,
+    restored: &OperatorSubtaskState,
+) -> Result<KeyedStateBackend<K>> {
+    let range = key_group_range_for_operator(
+        ctx.task.max_parallelism,
+        ctx.task.parallelism,
+        ctx.task.subtask_index,
+    );
+    let mut parameters = KeyedStateBackendParameters::new(range, ctx.task.max_parallelism)
+        .incremental(ctx.config.get(&options::INCREMENTAL)?.unwrap_or(false));
+    parameters.key_serializer = ctx.serializers.get_or_default::<K>();
+    parameters.serializers = Arc::clone(&ctx.serializers);
+    match ctx.config.get(&options::STATE_BACKEND)? {
+        None | Some(StateBackendKind::HashMap) => {
+            KeyedStateBackend::hashmap(parameters, &restored.managed_keyed, &*ctx.state_reader)
+        }
+    }
+}

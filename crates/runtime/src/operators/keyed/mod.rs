@@ -1,0 +1,13 @@
+//! Operators over keyed streams: state, timers and the key that both are about.
+
+mod broadcast;
+mod co_process;
+mod core;
+mod process;
+mod reduce;
+mod timers;
+
+pub(crate) use broadcast::KeyedBroadcastOperator;
+pub(crate) use co_process::KeyedCoProcessOperator;
+pub(crate) use process::KeyedProcessOperator;
+pub(crate) use reduce::ReduceFunctionAdapter;

@@ -1,0 +1,87 @@
+//! Runs a [`KeyedProcessFunction`]. Flink's `KeyedProcessOperator`.
+
+use super::super::user_code::not_initialized;
+use super::core::KeyedCore;
+use crate::graph::node::KeySelector;
+use crate::operator::{ChainOutput, OneInputOperator, OperatorContext, SnapshotFuture};
+use millpond_api::Watermark;
+use millpond_api::function::{KeyedProcessFunction, TimeDomain};
+use millpond_checkpoint::barrier::CheckpointBarrier;
+use millpond_core::Result;
+
+/// Runs a function over a keyed stream.
+pub(crate) struct KeyedProcessOperator<F: KeyedProcessFunction> {
+    function: F,
+    selector: KeySelector<F::In, F::Key>,
+    core: Option<KeyedCore<F::Key>>,
+}
+
+impl<F: KeyedProcessFunction> KeyedProcessOperator<F> {
+    pub(crate) fn new(function: F, selector: KeySelector<F::In, F::Key>) -> Self {
+        KeyedProcessOperator {
+            function,
+            selector,
+            core: None,
+        }
+    }
+
+    fn fire(&mut self, domain: TimeDomain, time: i64, out: &mut dyn ChainOutput<F::Out>) -> Result<()> {
+        let core = self.core.as_mut().ok_or_else(not_initialized)?;
+        let function = &mut self.function;
+        core.fire(domain, time, out, |timestamp, ctx, out| {
+            function.on_timer(timestamp, ctx, out)
+        })
+    }
+}
+
+impl<F: KeyedProcessFunction> OneInputOperator for KeyedProcessOperator<F> {
+    type In = F::In;
+    type Out = F::Out;
+
+    fn initialize(&mut self, ctx: OperatorContext, _out: &mut dyn ChainOutput<F::Out>) -> Result<()> {
+        self.core = Some(KeyedCore::open(&ctx, |runtime| self.function.open(runtime))?);
+        Ok(())
+    }
+    #[inline]
+    fn process_element(
+        &mut self,
+        value: F::In,
+        timestamp: i64,
+        out: &mut dyn ChainOutput<F::Out>,
+    ) -> Result<()> {
+        let core = self.core.as_mut().ok_or_else(not_initialized)?;
+        let function = &mut self.function;
+        core.process((self.selector)(&value), timestamp, out, |ctx, out| {
+            function.process_element(value, ctx, out)
+        })
+    }
+    fn process_watermark(&mut self, watermark: Watermark, out: &mut dyn ChainOutput<F::Out>) -> Result<()> {
+        self.fire(TimeDomain::EventTime, watermark.timestamp, out)?;
+        out.emit_watermark(watermark)
+    }
+    fn snapshot_state(&mut self, barrier: &CheckpointBarrier) -> Result<Option<SnapshotFuture>> {
+        let core = self.core.as_mut().ok_or_else(not_initialized)?;
+        core.snapshot(barrier).map(Some)
+    }
+    fn notify_checkpoint_complete(&mut self, checkpoint_id: u64) -> Result<()> {
+        if let Some(core) = &mut self.core {
+            core.notify_checkpoint_complete(checkpoint_id);
+        }
+        Ok(())
+    }
+    fn notify_checkpoint_aborted(&mut self, checkpoint_id: u64) -> Result<()> {
+        if let Some(core) = &mut self.core {
+            core.notify_checkpoint_aborted(checkpoint_id);
+        }
+        Ok(())
+    }
+    fn next_processing_timer(&self) -> Option<i64> {
+        self.core.as_ref().and_then(KeyedCore::next_processing_timer)
+    }
+    fn advance_processing_time(&mut self, now_ms: i64, out: &mut dyn ChainOutput<F::Out>) -> Result<()> {
+        self.fire(TimeDomain::ProcessingTime, now_ms, out)
+    }
+    fn close(&mut self) -> Result<()> {
+        self.function.close()
+    }
+}

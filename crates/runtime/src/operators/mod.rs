@@ -1,0 +1,24 @@
+//! The concrete operators: what runs user functions, sources and sinks inside a chain.
+//!
+//! Each counts its records in and out with plain stores (it is the only writer of its counters), wraps what a user function
+//! returns as an error with the operator's name, and passes what the operators behind it fail with on as it is.
+
+mod apply;
+mod co_process;
+mod keyed;
+mod meter;
+mod process;
+mod sink;
+mod source;
+mod user_code;
+mod watermarks;
+
+pub(crate) use apply::{FilterOperator, FlatMapOperator, MapOperator, TryMapOperator};
+pub(crate) use co_process::CoProcessOperator;
+pub(crate) use keyed::{
+    KeyedBroadcastOperator, KeyedCoProcessOperator, KeyedProcessOperator, ReduceFunctionAdapter,
+};
+pub(crate) use process::ProcessOperator;
+pub(crate) use sink::SinkOperator;
+pub(crate) use source::SourceNode;
+pub(crate) use watermarks::TimestampsAndWatermarksOperator;

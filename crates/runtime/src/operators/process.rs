@@ -1,0 +1,112 @@
+//! Runs a [`ProcessFunction`]. Flink's `ProcessOperator`.
+
+use super::meter::Meter;
+use super::user_code::{finish_call, not_initialized, runtime_info, user_error};
+use crate::operator::{ChainOutput, OneInputOperator, OperatorContext, SnapshotFuture};
+use millpond_api::function::{ProcessContext, ProcessFunction, RuntimeContext};
+use millpond_api::{Collector, Watermark};
+use millpond_checkpoint::barrier::CheckpointBarrier;
+use millpond_core::Result;
+use millpond_core::host::Clock;
+use millpond_state::handle::OperatorSubtaskState;
+use millpond_state::operator_state::OperatorStateBackend;
+use std::sync::Arc;
+
+/// Runs a function over records without keys.
+pub(crate) struct ProcessOperator<F> {
+    function: F,
+    opened: Option<Opened>,
+}
+
+/// What an operator without keys has once it is initialized.
+pub(super) struct Opened {
+    pub(super) name: String,
+    pub(super) state: OperatorStateBackend,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) watermark: i64,
+    pub(super) meter: Meter,
+}
+
+impl Opened {
+    /// Restores operator state and lets `open` have it.
+    pub(super) fn open(
+        ctx: &OperatorContext,
+        open: impl FnOnce(&mut RuntimeContext<'_>) -> Result<()>,
+    ) -> Result<Self> {
+        let restored = ctx.restored.as_ref().map(|r| r.state.managed_operator.as_slice());
+        let mut opened = Opened {
+            name: ctx.operator_name.clone(),
+            state: OperatorStateBackend::restore(restored.unwrap_or_default(), &*ctx.state_reader)?,
+            clock: Arc::clone(&ctx.clock),
+            watermark: i64::MIN,
+            meter: Meter::of(ctx),
+        };
+        let info = runtime_info(ctx);
+        let mut runtime = RuntimeContext::new(
+            &info,
+            None,
+            &mut opened.state,
+            &ctx.metrics.user,
+            ctx.restored.is_some(),
+        );
+        open(&mut runtime).map_err(|e| user_error(&ctx.operator_name, e))?;
+        Ok(opened)
+    }
+
+    pub(super) fn snapshot(&self) -> SnapshotFuture {
+        let snapshot = self.state.snapshot();
+        let metrics = Arc::clone(self.meter.metrics());
+        Box::new(move |streams| {
+            let state = OperatorSubtaskState {
+                managed_operator: snapshot.write(streams)?.into_iter().collect(),
+                ..OperatorSubtaskState::default()
+            };
+            metrics.set_state_size(state.state_size());
+            Ok(state)
+        })
+    }
+}
+
+impl<F: ProcessFunction> ProcessOperator<F> {
+    pub(crate) fn new(function: F) -> Self {
+        ProcessOperator {
+            function,
+            opened: None,
+        }
+    }
+}
+
+impl<F: ProcessFunction> OneInputOperator for ProcessOperator<F> {
+    type In = F::In;
+    type Out = F::Out;
+
+    fn initialize(&mut self, ctx: OperatorContext, _out: &mut dyn ChainOutput<F::Out>) -> Result<()> {
+        self.opened = Some(Opened::open(&ctx, |runtime| self.function.open(runtime))?);
+        Ok(())
+    }
+    fn process_element(
+        &mut self,
+        value: F::In,
+        timestamp: i64,
+        out: &mut dyn ChainOutput<F::Out>,
+    ) -> Result<()> {
+        let opened = self.opened.as_mut().ok_or_else(not_initialized)?;
+        opened.meter.took_one();
+        let mut ctx = ProcessContext::new(timestamp, opened.watermark, &*opened.clock);
+        let mut collector = Collector::new(out, timestamp);
+        let result = self.function.process_element(value, &mut ctx, &mut collector);
+        finish_call(result, collector, &mut opened.meter, &opened.name)
+    }
+    fn process_watermark(&mut self, watermark: Watermark, out: &mut dyn ChainOutput<F::Out>) -> Result<()> {
+        if let Some(opened) = &mut self.opened {
+            opened.watermark = watermark.timestamp;
+        }
+        out.emit_watermark(watermark)
+    }
+    fn snapshot_state(&mut self, _barrier: &CheckpointBarrier) -> Result<Option<SnapshotFuture>> {
+        Ok(self.opened.as_ref().map(Opened::snapshot))
+    }
+    fn close(&mut self) -> Result<()> {
+        self.function.close()
+    }
+}
