@@ -144,3 +144,45 @@ pub(crate) fn ranges(count: i64, parts: i64) -> impl Iterator<Item = (i64, i64)>
         .map(move |i| (bound(i), bound(i + 1)))
         .filter(|(a, b)| a < b)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{read_all, read_with_restore, readers};
+    use millpond_core::ErrorKind;
+    use proptest::prelude::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(100))]
+
+        /// Goal: every element comes exactly once, through a snapshot at any moment and at any parallelism.
+        #[test]
+        fn each_element_comes_once(
+            count in 0usize..4000,
+            before in 1u32..5,
+            after in 1u32..5,
+            polls in prop::collection::vec(0usize..6, 1..4),
+        ) {
+            let source = CollectionSource::from_elements(0..count);
+            let mut read = read_with_restore(&source, before, &polls, after).unwrap();
+            read.sort_unstable();
+            prop_assert_eq!(read, (0..count).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn one_instance_emits_the_elements_in_order() {
+        let source = CollectionSource::from_collection(vec!["to", "be", "or"]);
+        assert_eq!(read_all(&source, 1).unwrap(), ["to", "be", "or"]);
+    }
+
+    #[test]
+    fn another_collection_is_refused_after_a_restore() {
+        let splits = CollectionSource::from_elements(0..10).create_splits(2).unwrap();
+        let e = readers(&CollectionSource::from_elements(0..9), splits, 2)
+            .err()
+            .unwrap();
+        assert_eq!(e.kind(), ErrorKind::Incompatible);
+        assert!(e.to_string().contains("length_before=10 length=9"), "{e}");
+    }
+}

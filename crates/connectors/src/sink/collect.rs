@@ -199,3 +199,56 @@ impl<T: 'static> SinkWriter for CollectWriter<T> {
 fn lock<T>(shared: &Mutex<Shared<T>>) -> MutexGuard<'_, Shared<T>> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sink::testing::{SinkJob, Start};
+
+    #[test]
+    fn records_show_at_once_unless_exactly_once_was_asked_for() {
+        let sink = CollectSink::new();
+        let mut job = SinkJob::new(sink.clone());
+        job.start(Start::Fresh, 2).unwrap();
+        job.write(0, 1).unwrap();
+        job.write(1, 2).unwrap();
+        assert_eq!(sink.collected(), [1, 2]);
+        assert_eq!(sink.take(), [1, 2]);
+        assert!(sink.is_empty());
+    }
+
+    /// Goal: exactly once means what it means for files. Method: a lost record, a late notice, and going back behind
+    /// a complete checkpoint, at other parallelisms.
+    #[test]
+    fn exactly_once_records_survive_crashes_once() {
+        let sink = CollectSink::exactly_once();
+        let mut job = SinkJob::new(sink.clone());
+        job.start(Start::Fresh, 2).unwrap();
+        job.write(0, 1).unwrap();
+        let first = job.checkpoint().unwrap();
+        assert_eq!(sink.collected(), [1]);
+        job.write(1, 2).unwrap();
+        let second = job.prepare().unwrap();
+        job.write(1, 3).unwrap();
+        assert_eq!(sink.len(), 1);
+        job.start(Start::Recover(second), 3).unwrap();
+        assert_eq!(sink.collected(), [1, 2]);
+        job.start(Start::Recover(first), 1).unwrap();
+        assert_eq!(sink.collected(), [1]);
+        job.write(0, 2).unwrap();
+        job.checkpoint().unwrap();
+        assert_eq!(sink.collected(), [1, 2]);
+    }
+
+    #[test]
+    fn without_checkpoints_records_show_when_the_input_ends() {
+        let sink = CollectSink::exactly_once();
+        let mut job = SinkJob::new(sink.clone());
+        job.checkpointing = false;
+        job.start(Start::Fresh, 1).unwrap();
+        job.write(0, 1).unwrap();
+        assert!(sink.is_empty());
+        job.instances[0].writer.end_input().unwrap();
+        assert_eq!(sink.collected(), [1]);
+    }
+}

@@ -129,3 +129,43 @@ impl<T: 'static> SinkWriter for PrintWriter<T> {
         written.map_err(|e| Error::io("print record", e).hint("whoever read the output has gone"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sink::testing::{SinkJob, Start};
+
+    fn printed(sink: PrintSink<i64>, parallelism: u32) -> String {
+        let text = Arc::new(Mutex::new(Vec::new()));
+        let mut job = SinkJob::new(sink.to_writer(text.clone()));
+        job.start(Start::Fresh, parallelism).unwrap();
+        job.write(parallelism as usize - 1, 7).unwrap();
+        let bytes = text.lock().unwrap().clone();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn lines_begin_as_flinks_do() {
+        assert_eq!(printed(PrintSink::new(), 1), "7\n");
+        assert_eq!(printed(PrintSink::new(), 2), "2> 7\n");
+        assert_eq!(printed(PrintSink::new().with_prefix("n"), 1), "n> 7\n");
+        assert_eq!(printed(PrintSink::new().with_prefix("n"), 3), "n:3> 7\n");
+        assert_eq!(printed(PrintSink::with_format(|n| format!("<{n}>")), 1), "<7>\n");
+    }
+
+    #[test]
+    fn a_reader_that_has_gone_is_an_error_and_no_panic() {
+        struct Gone;
+        impl Write for Gone {
+            fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
+                Err(std::io::ErrorKind::BrokenPipe.into())
+            }
+            fn flush(&mut self) -> std::io::Result<()> {
+                Ok(())
+            }
+        }
+        let mut job = SinkJob::new(PrintSink::<i64>::debug().to_writer(Arc::new(Mutex::new(Gone))));
+        job.start(Start::Fresh, 1).unwrap();
+        assert_eq!(job.write(0, 1).unwrap_err().kind(), millpond_core::ErrorKind::Io);
+    }
+}

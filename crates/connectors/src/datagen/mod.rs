@@ -1,5 +1,8 @@
 //! Generated records: a function of an index, at a rate. Flink's `DataGeneratorSource` over its `NumberSequenceSource`.
 
+#[cfg(test)]
+mod tests;
+
 use millpond_api::{
     Boundedness, Data, InputStatus, Source, SourceOutput, SourceReader, SourceReaderContext, SourceSplit,
 };
