@@ -18,7 +18,7 @@ const NAMES_MAX: usize = 3;
 pub fn load_savepoint(path: &str) -> Result<CompletedCheckpoint> {
     let local = local_path(OPERATION, path)?;
     let folder = find_folder(&local).map_err(|e| e.with("path", local.display()))?;
-    let location = foreign_location(&folder, None)?;
+    let location = foreign_location(&folder)?;
     read_checkpoint(&location, Verify::Everything)
 }
 
@@ -123,4 +123,21 @@ fn distance(a: &str, b: &str) -> usize {
         row = next;
     }
     row.last().copied().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_distance_counts_changed_added_and_missing_characters() {
+        for (a, b, expected) in [
+            ("", "", 0),
+            ("", "abc", 3),
+            ("kitten", "sitting", 3),
+            ("chk-1", "chk-12", 1),
+        ] {
+            assert_eq!((distance(a, b), distance(b, a)), (expected, expected), "{a} {b}");
+        }
+    }
 }

@@ -5,8 +5,6 @@
 
 mod discard;
 mod options;
-#[cfg(test)]
-mod tests;
 
 pub use options::{ClaimMode, EXTERNALIZED_RETENTION, NUM_RETAINED, RetentionPolicy};
 

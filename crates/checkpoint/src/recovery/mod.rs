@@ -5,9 +5,6 @@
 //! job doesn't start, since starting empty would silently lose everything. Failures of the medium are none of these: they
 //! are returned, because a checkpoint that can't be read now may be whole.
 
-#[cfg(test)]
-mod tests;
-
 use crate::storage::{
     CheckpointLocation, CompletedCheckpoint, FileSystemCheckpointStorage, Verify, layout, read_checkpoint,
 };

@@ -227,21 +227,22 @@ impl FileSystemCheckpointStorage {
 }
 
 /// A location outside any job, for reading what somebody points at.
-pub(crate) fn foreign_location(folder: &Path, layer: Option<Arc<StoreLayer>>) -> Result<CheckpointLocation> {
-    let parent = folder.parent().unwrap_or(folder);
-    let base = Folder::open_local(Io::start()?, parent, false, layer.as_deref())?;
-    let name = folder.file_name().and_then(|n| n.to_str()).unwrap_or_default();
-    let is_checkpoint = layout::checkpoint_id(name).is_some();
+pub(crate) fn foreign_location(path: &Path) -> Result<CheckpointLocation> {
+    let io = Io::start()?;
+    // The folder itself is the store's root: its name may hold characters that object stores escape.
+    let folder = Folder::open_local(Arc::clone(&io), path, false, None)?;
+    let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
+    let shared = path.parent().map(|job| job.join(layout::SHARED_FOLDER));
+    let shared = match shared.filter(|s| layout::checkpoint_id(name).is_some() && s.is_dir()) {
+        Some(shared) => Some(Folder::open_local(io, &shared, false, None)?),
+        None => None,
+    };
     Ok(CheckpointLocation {
         target: Target {
-            folder: if name.is_empty() {
-                base.clone()
-            } else {
-                base.child(name)
-            },
-            shared: is_checkpoint.then(|| base.child(layout::SHARED_FOLDER)),
+            folder,
+            shared,
             options: StorageOptions::default(),
-            layer,
+            layer: None,
         },
     })
 }

@@ -10,6 +10,7 @@ use millpond_state::stream::StateHandleReader;
 use std::io::{self, Cursor, Read};
 use std::ops::Range;
 use std::path::{Component, Path};
+use std::sync::Arc;
 
 /// How much of a file is fetched at once.
 const CHUNK_BYTES: u64 = 4 << 20;
@@ -100,11 +101,26 @@ pub(crate) fn resolve(target: &Target, path: &StatePath) -> Result<(Folder, Stri
                 .and_then(|n| n.to_str())
                 .ok_or_else(|| bad("the path names no file", text))?;
             let parent = path.parent().unwrap_or(Path::new("/"));
+            let io = Arc::clone(target.folder.io());
             let folder =
-                Folder::open_local(target.folder.io().clone(), parent, false, target.layer.as_deref())?;
+                Folder::open_local(io, parent, false, target.layer.as_deref()).map_err(|e| {
+                    match e.kind() {
+                        ErrorKind::NotFound => missing(&path.display().to_string()),
+                        _ => e,
+                    }
+                })?;
             Ok((folder, name.to_string()))
         }
     }
+}
+
+fn missing(path: &str) -> Error {
+    Error::new(
+        ErrorKind::NotFound,
+        "read state file",
+        "a file of the checkpoint is missing",
+    )
+    .with("path", path)
 }
 
 /// Reads `file` to its end and checks it. Errors name the file.
@@ -129,14 +145,9 @@ struct FileStream {
 impl FileStream {
     fn open(target: &Target, file: &FileStateHandle) -> Result<Self> {
         let (folder, name) = resolve(target, &file.path)?;
-        let found = folder.size(&name)?.ok_or_else(|| {
-            Error::new(
-                ErrorKind::NotFound,
-                "read state file",
-                "a file of the checkpoint is missing",
-            )
-            .with("path", folder.file_display(&name))
-        })?;
+        let found = folder
+            .size(&name)?
+            .ok_or_else(|| missing(&folder.file_display(&name)))?;
         if found != file.size {
             return Err(Error::corrupt(
                 "read state file",

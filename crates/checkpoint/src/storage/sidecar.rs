@@ -145,3 +145,69 @@ impl Sidecar {
 fn too_many(count: usize) -> Error {
     Error::incompatible("write checksums", "more entries than the format has room for").with("count", count)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use millpond_core::ErrorKind;
+    use proptest::prelude::*;
+
+    fn sample() -> Sidecar {
+        let mut sidecar = Sidecar::default();
+        for (path, length, crc32c) in [("_metadata", 100, 1), ("file:/a/shared/b", 1 << 40, u32::MAX)] {
+            sidecar.files.insert(path.to_string(), FileSum { length, crc32c });
+        }
+        let names = ("Source: legs".to_string(), "legs".to_string());
+        sidecar.operators.insert(OperatorId::from_uid("legs"), names);
+        sidecar
+    }
+
+    #[test]
+    fn the_bytes_are_as_the_description_says() {
+        // Goal: the format doesn't change by accident: files outlive releases.
+        let mut expected = b"MPCK\0\0\0\x01\0\0\0\x02".to_vec();
+        expected.extend(b"\0\x09_metadata\0\0\0\0\0\0\0\x64\0\0\0\x01");
+        expected.extend(b"\0\x10file:/a/shared/b\0\0\x01\0\0\0\0\0\xff\xff\xff\xff");
+        expected.extend(b"\0\0\0\x01");
+        expected.extend(OperatorId::from_uid("legs").as_bytes());
+        expected.extend(b"\0\x0cSource: legs\0\x04legs");
+        expected.extend(crc32c::crc32c(&expected).to_be_bytes());
+        assert_eq!(sample().encode().unwrap(), expected);
+        assert_eq!(Sidecar::decode(&expected).unwrap(), sample());
+    }
+
+    #[test]
+    fn every_flipped_bit_and_every_truncation_is_damage() {
+        let bytes = sample().encode().unwrap();
+        for bit in 0..bytes.len() * 8 {
+            let mut damaged = bytes.clone();
+            damaged[bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(
+                Sidecar::decode(&damaged).unwrap_err().kind(),
+                ErrorKind::Corrupt,
+                "bit {bit}"
+            );
+        }
+        for length in 0..bytes.len() {
+            assert_eq!(
+                Sidecar::decode(&bytes[..length]).unwrap_err().kind(),
+                ErrorKind::Corrupt,
+                "length {length}"
+            );
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(256))]
+
+        /// Goal: noise under a right checksum neither panics nor allocates without bound.
+        #[test]
+        fn noise_under_a_right_checksum_is_refused_or_read(noise in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let mut bytes = MAGIC.to_be_bytes().to_vec();
+            bytes.extend(VERSION.to_be_bytes());
+            bytes.extend(noise);
+            bytes.extend(crc32c::crc32c(&bytes).to_be_bytes());
+            drop(Sidecar::decode(&bytes));
+        }
+    }
+}

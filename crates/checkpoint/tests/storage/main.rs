@@ -1,0 +1,13 @@
+//! The storage half of checkpoints on real folders: commit, damage, recovery, retention, savepoints, failing media.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "test code: a failure is a panic"
+)]
+
+mod damage;
+mod faults;
+mod files;
+mod kit;
+mod retention;
+mod savepoints;
