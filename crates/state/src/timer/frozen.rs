@@ -1,6 +1,8 @@
 //! Timers as a snapshot holds them while the operator goes on.
 
 use super::key_grouped::KeyGroupedTimers;
+use crate::snapshot::{KeyGroupSnapshot, PairWriter};
+use millpond_core::Result;
 use millpond_types::{DataOutput, SerializerSnapshot};
 
 /// The timers of one service and one time domain at the moment of [`super::InternalTimerService::freeze`]. It may go to
@@ -36,13 +38,25 @@ impl FrozenTimers {
     pub fn for_each_element<E>(
         &self,
         key_group: u32,
-        mut f: impl FnMut(&[u8]) -> Result<(), E>,
-    ) -> Result<(), E> {
+        mut f: impl FnMut(&[u8]) -> std::result::Result<(), E>,
+    ) -> std::result::Result<(), E> {
         let mut out = DataOutput::new();
         self.timers.group(key_group).try_for_each(|timer| {
             out.clear();
             timer.write(&mut out);
             f(out.as_slice())
+        })
+    }
+}
+
+impl KeyGroupSnapshot for FrozenTimers {
+    /// An entry's key is the timer, its value empty.
+    fn write_key_group(&self, key_group: u32, out: &mut PairWriter<'_>) -> Result<()> {
+        self.timers.group(key_group).try_for_each(|timer| {
+            out.pair(|key, _value| {
+                timer.write(key);
+                Ok(())
+            })
         })
     }
 }

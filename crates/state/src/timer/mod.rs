@@ -7,6 +7,7 @@
 mod element;
 mod frozen;
 mod key_grouped;
+mod queue;
 mod serializer;
 mod service;
 mod set;
@@ -15,5 +16,6 @@ mod tests;
 mod user;
 
 pub use frozen::FrozenTimers;
-pub use service::{InternalTimerService, TimeDomain, Timer};
+pub use queue::TimeDomain;
+pub use service::{InternalTimerService, Timer};
 pub use user::{SimpleTimerService, TimerService};

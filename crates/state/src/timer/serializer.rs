@@ -2,22 +2,33 @@
 
 use super::element::TimerElement;
 use millpond_core::{Error, Result};
+use millpond_types::key_group::key_group_for_hash;
 use millpond_types::snapshot::{SnapshotBody, class};
-use millpond_types::{Compatibility, DataInput, DataOutput, SerializerSnapshot, SharedSerializer};
+use millpond_types::{
+    Compatibility, DataInput, DataOutput, KeyGroupRange, SerializerSnapshot, SharedSerializer, StateKey,
+};
 
 /// The version of the format of all composite snapshots (`CompositeTypeSerializerSnapshot`).
 const VERSION: i32 = 3;
 /// The version of what that class writes of its own, which is nothing (`TimerSerializerSnapshot.VERSION`).
 const OUTER_VERSION: i32 = 2;
 
-/// Writes timestamp, key and namespace of a timer. Flink's `TimerSerializer`.
+/// Writes timestamp, key and namespace of a timer (Flink's `TimerSerializer`), and knows whose key it is.
 #[derive(Debug)]
 pub(super) struct TimerSerializer<K, N> {
     pub(super) key: SharedSerializer<K>,
     pub(super) namespace: SharedSerializer<N>,
+    /// The key groups of the operator instance.
+    pub(super) range: KeyGroupRange,
+    pub(super) max_parallelism: u32,
 }
 
-impl<K: 'static, N: 'static> TimerSerializer<K, N> {
+impl<K: StateKey, N: 'static> TimerSerializer<K, N> {
+    /// The key group of `key`.
+    pub(super) fn key_group(&self, key: &K) -> u32 {
+        key_group_for_hash(key.java_hash(), self.max_parallelism)
+    }
+
     /// What is stored beside the timers.
     pub(super) fn snapshot(&self) -> SerializerSnapshot {
         SerializerSnapshot {

@@ -2,30 +2,12 @@
 
 use super::element::TimerElement;
 use super::frozen::FrozenTimers;
-use super::key_grouped::KeyGroupedTimers;
+use super::queue::{TimeDomain, TimerQueue};
 use super::serializer::TimerSerializer;
+use crate::snapshot::SnapshotableKeyGroupState;
 use millpond_core::{Error, Result};
-use millpond_types::key_group::key_group_for_hash;
 use millpond_types::{DataInput, DataOutput, KeyGroupRange, SerializerSnapshot, SharedSerializer, StateKey};
-
-/// What a timer is measured by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum TimeDomain {
-    /// The watermark: the progress of the records' own timestamps.
-    EventTime,
-    /// The clock.
-    ProcessingTime,
-}
-
-impl TimeDomain {
-    /// The prefix of the name that a service's timers of this domain are stored under. The service's name follows.
-    pub fn state_name_prefix(self) -> &'static str {
-        match self {
-            TimeDomain::EventTime => "_timer_state/event_",
-            TimeDomain::ProcessingTime => "_timer_state/processing_",
-        }
-    }
-}
+use std::rc::Rc;
 
 /// A timer that is due. Flink's `InternalTimer`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,11 +54,9 @@ pub struct Timer<K, N> {
 #[derive(Debug)]
 pub struct InternalTimerService<K, N> {
     name: String,
-    range: KeyGroupRange,
-    max_parallelism: u32,
-    serializer: TimerSerializer<K, N>,
-    event: KeyGroupedTimers,
-    processing: KeyGroupedTimers,
+    serializer: Rc<TimerSerializer<K, N>>,
+    event: Rc<TimerQueue<K, N>>,
+    processing: Rc<TimerQueue<K, N>>,
     current_watermark: i64,
     buffer: DataOutput,
 }
@@ -90,19 +70,28 @@ impl<K: StateKey, N: 'static> InternalTimerService<K, N> {
         range: KeyGroupRange,
         max_parallelism: u32,
     ) -> Self {
-        InternalTimerService {
-            name: name.into(),
+        let name = name.into();
+        let serializer = Rc::new(TimerSerializer {
+            key: key_serializer,
+            namespace: namespace_serializer,
             range,
             max_parallelism: max_parallelism.max(1),
-            serializer: TimerSerializer {
-                key: key_serializer,
-                namespace: namespace_serializer,
-            },
-            event: KeyGroupedTimers::new(range),
-            processing: KeyGroupedTimers::new(range),
+        });
+        InternalTimerService {
+            event: TimerQueue::new(TimeDomain::EventTime, &name, &serializer),
+            processing: TimerQueue::new(TimeDomain::ProcessingTime, &name, &serializer),
+            name,
+            serializer,
             current_watermark: i64::MIN,
             buffer: DataOutput::new(),
         }
+    }
+
+    /// What a keyed backend has to snapshot and restore with its own states: the queue of each time domain. To be given to
+    /// [`crate::backend::KeyedStateBackend::register_key_group_state`] before the first record; restored timers are there
+    /// afterwards.
+    pub fn key_group_states(&self) -> [Rc<dyn SnapshotableKeyGroupState>; 2] {
+        [self.event.clone(), self.processing.clone()]
     }
 
     /// The name that the service has in the operator (`user-timers` for a process function, as in Flink).
@@ -164,9 +153,7 @@ impl<K: StateKey, N: 'static> InternalTimerService<K, N> {
     /// As the serializers of key and namespace.
     pub fn poll_event_timer(&mut self, watermark: i64) -> Result<Option<Timer<K, N>>> {
         self.advance_watermark(watermark);
-        let due = self.event.pop_due(watermark);
-        due.map(|(key_group, timer)| self.timer(key_group, &timer))
-            .transpose()
+        self.event.poll(watermark)
     }
 
     /// Takes the next processing-time timer due at `time`.
@@ -174,9 +161,7 @@ impl<K: StateKey, N: 'static> InternalTimerService<K, N> {
     /// # Errors
     /// As the serializers of key and namespace.
     pub fn poll_processing_timer(&mut self, time: i64) -> Result<Option<Timer<K, N>>> {
-        let due = self.processing.pop_due(time);
-        due.map(|(key_group, timer)| self.timer(key_group, &timer))
-            .transpose()
+        self.processing.poll(time)
     }
 
     /// When the next event-time timer is due.
@@ -202,16 +187,12 @@ impl<K: StateKey, N: 'static> InternalTimerService<K, N> {
     /// The timers of one domain as they are now, for a snapshot. It takes one reference count a key group, however many
     /// timers there are; later changes copy what they touch.
     pub fn freeze(&self, domain: TimeDomain) -> FrozenTimers {
-        FrozenTimers {
-            state_name: self.state_name(domain),
-            serializer: self.serializer.snapshot(),
-            timers: self.timers(domain).clone(),
-        }
+        self.queue(domain).frozen()
     }
 
     /// The name that the timers of a domain are stored under.
-    pub fn state_name(&self, domain: TimeDomain) -> String {
-        format!("{}{}", domain.state_name_prefix(), self.name)
+    pub fn state_name(&self, domain: TimeDomain) -> &str {
+        self.queue(domain).state_name()
     }
 
     /// Whether timers stored under this serializer snapshot can be restored.
@@ -219,9 +200,7 @@ impl<K: StateKey, N: 'static> InternalTimerService<K, N> {
     /// # Errors
     /// Incompatible, naming the key's or the namespace's type, unless both are read as they are.
     pub fn check_compatibility(&self, stored: &SerializerSnapshot) -> Result<()> {
-        self.serializer
-            .check(stored)
-            .map_err(|e| e.with("timer_service", &self.name))
+        self.event.check_compatibility(stored)
     }
 
     /// Restores one timer, as [`FrozenTimers::for_each_element`] wrote it, from the front of `input`. One of a key group
@@ -235,28 +214,10 @@ impl<K: StateKey, N: 'static> InternalTimerService<K, N> {
         key_group: u32,
         input: &mut DataInput<'_>,
     ) -> Result<()> {
-        let (key, timer) = self
-            .serializer
-            .read(input)
-            .map_err(|e| e.with("timer_service", &self.name))?;
-        let expected = key_group_for_hash(key.java_hash(), self.max_parallelism);
-        if expected != key_group {
-            return Err(Error::corrupt(
-                "restore timers",
-                "a timer lies in another key group than its key's",
-            )
-            .with("timer_service", &self.name)
-            .with("key_group", key_group)
-            .with("expected", expected));
-        }
-        match domain {
-            TimeDomain::EventTime => self.event.insert(key_group, timer),
-            TimeDomain::ProcessingTime => self.processing.insert(key_group, timer),
-        };
-        Ok(())
+        self.queue(domain).restore_element(key_group, input)
     }
 
-    fn timers(&self, domain: TimeDomain) -> &KeyGroupedTimers {
+    fn queue(&self, domain: TimeDomain) -> &TimerQueue<K, N> {
         match domain {
             TimeDomain::EventTime => &self.event,
             TimeDomain::ProcessingTime => &self.processing,
@@ -264,28 +225,18 @@ impl<K: StateKey, N: 'static> InternalTimerService<K, N> {
     }
 
     fn element(&mut self, key: &K, namespace: &N, timestamp: i64) -> Result<(u32, TimerElement)> {
-        let key_group = key_group_for_hash(key.java_hash(), self.max_parallelism);
-        if !self.range.contains(key_group) {
+        let key_group = self.serializer.key_group(key);
+        if !self.serializer.range.contains(key_group) {
             return Err(Error::illegal_state(
                 "use timer",
                 "the key belongs to another operator instance; its hash must not change while it is a key",
             )
             .with("timer_service", &self.name)
             .with("key_group", key_group)
-            .with("key_groups", self.range));
+            .with("key_groups", self.serializer.range));
         }
         self.buffer.clear();
         self.serializer.write_tail(key, namespace, &mut self.buffer)?;
         Ok((key_group, TimerElement::new(timestamp, self.buffer.as_slice())))
-    }
-
-    fn timer(&self, key_group: u32, timer: &TimerElement) -> Result<Timer<K, N>> {
-        let (key, namespace) = self.serializer.read_tail(&mut DataInput::new(timer.tail()))?;
-        Ok(Timer {
-            timestamp: timer.timestamp(),
-            key,
-            namespace,
-            key_group,
-        })
     }
 }
