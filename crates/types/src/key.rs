@@ -1,7 +1,7 @@
 //! Keys: types that records can be partitioned by, and the `hashCode` that Java gives each of their values.
 
 use crate::serializer::StateType;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::Hash;
 
 /// The `hashCode` that Java computes for the value that this one is written as.
@@ -10,7 +10,7 @@ use std::hash::Hash;
 /// Flink and Millpond when both compute the same.
 ///
 /// Implemented for the boxed forms of Java's numbers and booleans, strings, options (`null` is 0), tuples
-/// (`TupleN#hashCode`), `Vec` (`List#hashCode`), `BTreeMap` (`Map#hashCode`) and pointers; for structs and enums by
+/// (`TupleN#hashCode`), `Vec` (`List#hashCode`), `BTreeMap` and `BTreeSet` (`Map#hashCode`, `Set#hashCode`) and pointers; for structs and enums by
 /// `#[derive(JavaHash)]`. Not for `Vec<u8>`, since Java hashes `byte[]` by identity, nor for floats, which are no keys
 /// in Rust (they have no total equality).
 #[diagnostic::on_unimplemented(
@@ -132,6 +132,13 @@ impl<K: JavaHash, V: JavaHash> JavaHash for BTreeMap<K, V> {
     fn java_hash(&self) -> i32 {
         self.iter()
             .fold(0, |hash, (k, v)| hash.wrapping_add(k.java_hash() ^ v.java_hash()))
+    }
+}
+
+/// As `Set#hashCode`: the sum of the elements' hashes.
+impl<T: JavaHash> JavaHash for BTreeSet<T> {
+    fn java_hash(&self) -> i32 {
+        self.iter().fold(0, |hash, e| hash.wrapping_add(e.java_hash()))
     }
 }
 

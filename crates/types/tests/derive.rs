@@ -376,6 +376,10 @@ fn a_struct_without_a_java_name_is_stored_under_its_rust_path() {
         Nothing::serializer().snapshot().to_string(),
         "PojoSerializer derive::Nothing"
     );
+    assert_eq!(
+        before::Kind::serializer().snapshot().to_string(),
+        "millpond:enum kind"
+    );
 }
 
 #[derive(JavaHash)]

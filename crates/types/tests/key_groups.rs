@@ -6,7 +6,7 @@ use millpond_types::key_group::{
 };
 use millpond_types::{JavaHash, KeyGroupRange, VoidNamespace};
 use proptest::prelude::*;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(JavaHash)]
 struct Person {
@@ -66,6 +66,7 @@ fn hash_codes_of_composite_keys_are_javas() {
         -4,
         31,
     );
+    check(&BTreeSet::from([1i32, 2, -9]), -6, 70);
     check(
         &Person {
             _name: "Ana".into(),

@@ -88,6 +88,15 @@ pub fn read_string(input: &mut DataInput<'_>) -> Result<String> {
         .ok_or_else(|| Error::incompatible("read string", "the stored string is null").with("offset", offset))
 }
 
+/// Reads over a string, null or not, and one that Rust could not hold too.
+///
+/// # Errors
+/// Corrupt when the input ends first.
+pub(crate) fn skip_string(input: &mut DataInput<'_>) -> Result<()> {
+    let units = read_var(input)?.saturating_sub(1);
+    (0..units).try_for_each(|_| read_var(input).map(drop))
+}
+
 #[inline]
 fn write_length(units: usize, out: &mut DataOutput) -> Result<()> {
     let len = u32::try_from(units)

@@ -94,6 +94,16 @@ fn stored(old: &SerializerSnapshot) -> Result<(&str, Vec<(&str, Fields<'_>)>)> {
     }
 }
 
+/// The class of the enum that a snapshot of this kind describes.
+pub(crate) fn class_of(snapshot: &SerializerSnapshot) -> Option<&str> {
+    match &snapshot.body {
+        SnapshotBody::Own(body) if snapshot.class_name == class::TAGGED => {
+            read_text(&mut DataInput::new(body)).ok()
+        }
+        _ => None,
+    }
+}
+
 /// Judges a stored format. `classes` are the enum's class and the names it had before.
 pub fn resolve(classes: &[&str], variants: &[VariantCheck<'_>], old: &SerializerSnapshot) -> Compatibility {
     let class = classes.first().copied().unwrap_or_default();

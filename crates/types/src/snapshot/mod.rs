@@ -5,6 +5,7 @@ mod codec;
 pub mod skip;
 
 use crate::data::{DataInput, DataOutput};
+use crate::serializer::tagged;
 use millpond_core::Result;
 use std::fmt;
 
@@ -197,6 +198,7 @@ impl fmt::Display for SerializerSnapshot {
         match &self.body {
             SnapshotBody::Pojo(pojo) => return named(f, &pojo.class),
             SnapshotBody::Enum { class, .. } => return named(f, class),
+            _ if let Some(class) = tagged::class_of(self) => return named(f, class),
             _ => f.write_str(&short(&self.class_name))?,
         }
         if let Some((first, rest)) = self.nested.split_first() {

@@ -1,7 +1,8 @@
 //! Passing over a stored value of which only the serializer snapshot is known: what happens to a field that the type no
 //! longer has.
 
-use super::{SerializerSnapshot, SnapshotBody, class};
+use super::class::{self, Extent};
+use super::{SerializerSnapshot, SnapshotBody};
 use crate::data::DataInput;
 use crate::serializer::{string, tagged};
 use millpond_core::{Error, Result};
@@ -17,26 +18,13 @@ const POJO_TAGGED_SUBCLASS: u8 = 8;
 pub fn can_skip(snapshot: &SerializerSnapshot) -> bool {
     let known = match &snapshot.body {
         SnapshotBody::Empty | SnapshotBody::Own(_) => {
-            snapshot.class_name.starts_with(class::SERDE_PREFIX)
-                || fixed_len(&snapshot.class_name).is_some()
-                || matches!(
-                    snapshot.class_name.as_str(),
-                    class::STRING | class::BYTES | class::TAGGED
-                )
+            Extent::of(&snapshot.class_name).is_some()
+                || snapshot.class_name == class::TAGGED
+                || snapshot.class_name.starts_with(class::SERDE_PREFIX)
         }
         _ => true,
     };
     known && snapshot.nested.iter().all(can_skip)
-}
-
-fn fixed_len(class_name: &str) -> Option<usize> {
-    Some(match class_name {
-        class::BOOLEAN | class::BYTE | class::VOID | class::VOID_NAMESPACE => 1,
-        class::SHORT | class::U16 => 2,
-        class::INT | class::FLOAT | class::U32 => 4,
-        class::LONG | class::DOUBLE | class::U64 => 8,
-        _ => return None,
-    })
 }
 
 /// Reads over one value that was written under `snapshot`.
@@ -45,21 +33,36 @@ fn fixed_len(class_name: &str) -> Option<usize> {
 /// Corrupt when the input is not such a value; Incompatible when the layout is one that only the user's own serializer
 /// knows.
 pub fn skip_value(snapshot: &SerializerSnapshot, input: &mut DataInput<'_>) -> Result<()> {
-    if let Some(len) = fixed_len(&snapshot.class_name) {
-        return input.read_bytes(len).map(drop);
+    if let Some(extent) = Extent::of(&snapshot.class_name) {
+        return skip_extent(extent, input);
     }
     match (snapshot.class_name.as_str(), snapshot.nested.as_slice()) {
-        (class::STRING, _) => string::read_nullable_string(input).map(drop),
-        (class::BYTES, _) => skip_bytes(input),
         (class::ENUM, _) => input.read_i32().map(drop),
-        (class::SET, [element]) => (0..input.read_count(2)?).try_for_each(|_| skip_nullable(element, input)),
-        (class::LIST, [element]) => (0..input.read_count(1)?).try_for_each(|_| skip_value(element, input)),
+        (class::LIST | class::ARRAY_LIST, [element]) => {
+            (0..input.read_count(1)?).try_for_each(|_| skip_value(element, input))
+        }
+        (class::SET, [element]) => (0..input.read_count(1)?).try_for_each(|_| skip_nullable(element, input)),
+        // The flag of an array's element says that it is there, the other way round than elsewhere.
+        (class::OBJECT_ARRAY, [element]) => (0..input.read_count(1)?).try_for_each(|_| {
+            if input.read_bool()? {
+                skip_value(element, input)
+            } else {
+                Ok(())
+            }
+        }),
         (class::MAP, [key, value]) => (0..input.read_count(2)?).try_for_each(|_| {
             skip_value(key, input)?;
             skip_nullable(value, input)
         }),
         // No tuple is without fields: every value takes a byte, which a list's count relies on.
-        (class::TUPLE, fields @ [_, ..]) => fields.iter().try_for_each(|field| skip_value(field, input)),
+        (class::TUPLE | class::TTL, parts @ [_, ..]) => {
+            parts.iter().try_for_each(|part| skip_value(part, input))
+        }
+        (class::TIMER, [key, namespace]) => {
+            input.read_i64()?;
+            skip_value(key, input)?;
+            skip_value(namespace, input)
+        }
         (class::NULLABLE, [inner]) => {
             if input.read_bool()? {
                 return input
@@ -73,7 +76,7 @@ pub fn skip_value(snapshot: &SerializerSnapshot, input: &mut DataInput<'_>) -> R
             let (_, fields) = tagged::read_variant(snapshot, input)?;
             fields.iter().try_for_each(|(_, field)| skip_value(field, input))
         }
-        (own, _) if own.starts_with(class::SERDE_PREFIX) => skip_bytes(input),
+        (own, _) if own.starts_with(class::SERDE_PREFIX) => skip_extent(Extent::Array(1), input),
         _ => Err(Error::incompatible(
             "skip value",
             "only the serializer that wrote the value knows its length",
@@ -82,9 +85,37 @@ pub fn skip_value(snapshot: &SerializerSnapshot, input: &mut DataInput<'_>) -> R
     }
 }
 
-fn skip_bytes(input: &mut DataInput<'_>) -> Result<()> {
-    let len = input.read_count(1)?;
-    input.read_bytes(len).map(drop)
+fn skip_extent(extent: Extent, input: &mut DataInput<'_>) -> Result<()> {
+    match extent {
+        Extent::Fixed(len) => input.read_bytes(len).map(drop),
+        Extent::Array(bytes_each) => {
+            // The count was checked against what is left, so the product is no longer than that.
+            let len = input.read_count(bytes_each)? * bytes_each;
+            input.read_bytes(len).map(drop)
+        }
+        Extent::Text => string::skip_string(input),
+        Extent::Texts => (0..input.read_count(1)?).try_for_each(|_| skip_extent(Extent::Text, input)),
+        Extent::BigInteger => skip_big_integer(input).map(drop),
+        Extent::BigDecimal => {
+            let is_null = skip_big_integer(input)?;
+            input
+                .read_bytes(if is_null { 0 } else { size_of::<i32>() })
+                .map(drop)
+        }
+    }
+}
+
+/// Reads over a `BigInteger`, and says whether it is null.
+fn skip_big_integer(input: &mut DataInput<'_>) -> Result<bool> {
+    let offset = input.position();
+    let len = input.read_i32()?;
+    let bytes = usize::try_from(len).map_err(|_| {
+        Error::corrupt("skip value", "the length is negative")
+            .with("length", len)
+            .with("offset", offset)
+    })?;
+    input.read_bytes(bytes.saturating_sub(4))?;
+    Ok(len == 0)
 }
 
 /// Reads over a null flag and, where it is 0, a value.
