@@ -201,6 +201,8 @@ impl<T: Send + 'static> ChannelWriter for RecordWriter<T> {
 
 impl<T> fmt::Debug for RecordWriter<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RecordWriter").field("channels", &self.channels).finish_non_exhaustive()
+        f.debug_struct("RecordWriter")
+            .field("channels", &self.channels)
+            .finish_non_exhaustive()
     }
 }

@@ -1,0 +1,7 @@
+//! Tasks, driven by hand, by threads, and by the seeded scheduler.
+
+mod faults;
+mod protocol;
+mod seeded;
+mod support;
+mod threads;
