@@ -1,6 +1,22 @@
 //! Key groups: the unit in which keyed state is assigned to operator instances and moved when a job is rescaled.
 //!
 //! The rules are those of Flink's `KeyGroupRangeAssignment` and `KeyGroupRange`.
+//!
+//! # Contract
+//! The functions here trust what a job's configuration has already checked: `1 <= parallelism <= max_parallelism <=
+//! MAX_PARALLELISM_LIMIT`, and an operator index below the parallelism. Within these bounds no product overflows and no
+//! range is empty. A range that was read from outside goes through [`KeyGroupRange::new`], which checks it.
+//!
+//! ```
+//! use millpond_types::JavaHash;
+//! use millpond_types::key_group::{key_group_for_hash, key_group_range_for_operator, operator_index_for_key_group};
+//!
+//! let (max_parallelism, parallelism) = (128, 3);
+//! let key_group = key_group_for_hash("N14228".java_hash(), max_parallelism);
+//! let owner = operator_index_for_key_group(key_group, max_parallelism, parallelism);
+//! assert_eq!((key_group, owner), (38, 0));
+//! assert_eq!(key_group_range_for_operator(max_parallelism, parallelism, owner).to_string(), "0..=42");
+//! ```
 
 use millpond_core::{Error, Result};
 use std::fmt;
