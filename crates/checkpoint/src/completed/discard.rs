@@ -27,7 +27,7 @@ impl CompletedCheckpointStore {
         self.delete_shared(orphans);
     }
 
-    /// Deletes a checkpoint's folder if it is one in the job's own.
+    /// Deletes the folder of a checkpoint of this job, or of a savepoint that was started and never committed.
     pub(super) fn discard_folder(&self, location: &CheckpointLocation) {
         let folder = location.folder();
         let own = format!("{}/", self.storage.job_folder().uri());
@@ -35,7 +35,7 @@ impl CompletedCheckpointStore {
             .uri()
             .strip_prefix(&own)
             .is_some_and(|name| layout::checkpoint_id(name).is_some());
-        if is_checkpoint {
+        if is_checkpoint || location.is_draft() {
             self.storage.delete_later(Deletion::Folder(folder.clone()));
         }
     }

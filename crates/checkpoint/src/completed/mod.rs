@@ -6,7 +6,7 @@
 mod discard;
 mod options;
 
-pub use options::{ClaimMode, EXTERNALIZED_RETENTION, NUM_RETAINED, RetentionPolicy};
+pub use options::{CLAIM_MODE, ClaimMode, EXTERNALIZED_RETENTION, NUM_RETAINED, RetentionPolicy};
 
 use crate::recovery::Recovered;
 use crate::registry::SharedFileRegistry;
@@ -116,7 +116,8 @@ impl CompletedCheckpointStore {
         self.registry.register(id, state);
     }
 
-    /// Deletes what the aborted checkpoint `id` has written: its folder, and shared files that nobody else names.
+    /// Deletes what the aborted checkpoint or savepoint `id` has written: its folder, and shared files that nobody else names.
+    /// A savepoint that was committed is left alone.
     pub fn abort(&mut self, id: CheckpointId, location: &CheckpointLocation) {
         self.discard_folder(location);
         let orphans = self.registry.unregister(id);

@@ -27,6 +27,16 @@ pub const EXTERNALIZED_RETENTION: ConfigOption<RetentionPolicy> = ConfigOption {
     parse: |text| text.parse().map_err(|e: Error| e.message().to_string()),
 };
 
+/// `execution.state-recovery.claim-mode`.
+pub const CLAIM_MODE: ConfigOption<ClaimMode> = ConfigOption {
+    key: "execution.state-recovery.claim-mode",
+    fallback_keys: &["execution.savepoint-restore-mode"],
+    default: Some("NO_CLAIM"),
+    doc: "whose the snapshot is that the job is started from: NO_CLAIM leaves it alone, CLAIM deletes it once newer \
+          checkpoints take its place",
+    parse: |text| text.parse().map_err(|e: Error| e.message().to_string()),
+};
+
 /// What becomes of checkpoints when the job ends. Flink's `ExternalizedCheckpointRetention`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum RetentionPolicy {
@@ -99,6 +109,50 @@ impl FromStr for ClaimMode {
             "CLAIM" => Ok(ClaimMode::Claim),
             "NO_CLAIM" => Ok(ClaimMode::NoClaim),
             _ => Err(Error::config("read option", "expected CLAIM or NO_CLAIM").with("value", text)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use millpond_core::{Configuration, ErrorKind};
+
+    #[test]
+    fn options_have_flinks_spellings_and_defaults() {
+        let mut c = Configuration::new();
+        assert_eq!(c.get(&NUM_RETAINED).unwrap(), Some(1));
+        assert_eq!(
+            c.get(&EXTERNALIZED_RETENTION).unwrap(),
+            Some(RetentionPolicy::NoExternalized)
+        );
+        assert_eq!(c.get(&CLAIM_MODE).unwrap(), Some(ClaimMode::NoClaim));
+        c.set("state.checkpoints.num-retained", 3);
+        c.set(EXTERNALIZED_RETENTION.key, "retain_on_cancellation");
+        c.set(CLAIM_MODE.key, "claim");
+        assert_eq!(c.get(&NUM_RETAINED).unwrap(), Some(3));
+        assert_eq!(
+            c.get(&EXTERNALIZED_RETENTION).unwrap(),
+            Some(RetentionPolicy::RetainOnCancellation)
+        );
+        assert_eq!(c.get(&CLAIM_MODE).unwrap(), Some(ClaimMode::Claim));
+        for (key, bad) in [
+            (NUM_RETAINED.key, "0"),
+            (EXTERNALIZED_RETENTION.key, "KEEP"),
+            (CLAIM_MODE.key, "LEGACY"),
+        ] {
+            let mut c = Configuration::new();
+            c.set(key, bad);
+            let errors = [
+                c.get(&NUM_RETAINED).err(),
+                c.get(&EXTERNALIZED_RETENTION).err(),
+                c.get(&CLAIM_MODE).err(),
+            ];
+            let [error] = <[Error; 1]>::try_from(errors.into_iter().flatten().collect::<Vec<_>>()).unwrap();
+            assert_eq!(
+                (error.kind(), error.context("key")),
+                (ErrorKind::Config, Some(key))
+            );
         }
     }
 }

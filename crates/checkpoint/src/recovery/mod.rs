@@ -90,6 +90,11 @@ impl FileSystemCheckpointStorage {
                     error,
                 });
             }
+            Err(error) if error.is_temporary() => {
+                return Err(
+                    error.hint("try again; to go on from an older checkpoint instead, move this folder away")
+                );
+            }
             Err(error) => return Err(error),
         }
         Ok(())

@@ -5,7 +5,7 @@
 //! know (that folders exist without files, and go away) is done on the local path directly.
 
 use super::io::Io;
-use super::uri;
+use super::{durability, uri};
 use bytes::Bytes;
 use millpond_core::{Error, ErrorKind, Result};
 use object_store::local::LocalFileSystem;
@@ -56,7 +56,7 @@ impl Folder {
                 .hint("check that the folder exists and that this process may read and write it")
         };
         if create {
-            std::fs::create_dir_all(path).map_err(failed)?;
+            durability::create_folder(path).map_err(failed)?;
         }
         if !std::fs::metadata(path).map_err(failed)?.is_dir() {
             return Err(failed(std::io::ErrorKind::NotADirectory.into()));
@@ -237,15 +237,7 @@ impl Folder {
 
 /// Turns a store's error into ours, with the operating system's reason where there is one.
 pub(crate) fn store_error(operation: &'static str, path: &str, error: object_store::Error) -> Error {
-    let mut reason = None;
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&error);
-    while let Some(c) = cause {
-        if let Some(io) = c.downcast_ref::<std::io::Error>() {
-            reason = Some(io.kind());
-            break;
-        }
-        cause = c.source();
-    }
+    let reason = io_kind(&error);
     let ours = match (&error, reason) {
         (object_store::Error::NotFound { .. }, _) => {
             Error::new(ErrorKind::NotFound, operation, "no such file").source(error)
@@ -272,4 +264,16 @@ pub(crate) fn store_error(operation: &'static str, path: &str, error: object_sto
             .hint("check the storage and try again"),
     };
     ours.with("path", path)
+}
+
+/// The operating system's reason behind an error.
+pub(super) fn io_kind(error: &(dyn std::error::Error + 'static)) -> Option<std::io::ErrorKind> {
+    let mut cause = Some(error);
+    while let Some(c) = cause {
+        if let Some(io) = c.downcast_ref::<std::io::Error>() {
+            return Some(io.kind());
+        }
+        cause = c.source();
+    }
+    None
 }

@@ -6,6 +6,7 @@
 
 mod commit;
 mod deleter;
+mod durability;
 mod folder;
 mod io;
 pub mod layout;
@@ -33,6 +34,7 @@ use millpond_state::stream::{CheckpointStreamFactory, StateHandleReader};
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The checkpoint storage of one job. Flink's `FsCheckpointStorageAccess`.
 ///
@@ -68,6 +70,8 @@ pub struct FileSystemCheckpointStorage {
 #[derive(Clone)]
 pub struct CheckpointLocation {
     target: Target,
+    /// Set for a savepoint that this process is writing: whether it was committed. Until then its folder is ours to delete.
+    draft: Option<Arc<AtomicBool>>,
 }
 
 /// What streams and readers of one checkpoint need to know.
@@ -190,7 +194,9 @@ impl FileSystemCheckpointStorage {
         if let Some(local) = folder.local() {
             create_folder(local)?;
         }
-        Ok(self.location(folder, None))
+        let mut location = self.location(folder, None);
+        location.draft = Some(Arc::default());
+        Ok(location)
     }
 
     /// Where checkpoint `id` lies, whether it exists or not.
@@ -207,6 +213,7 @@ impl FileSystemCheckpointStorage {
                 options: self.options,
                 layer: self.layer.clone(),
             },
+            draft: None,
         }
     }
 
@@ -244,6 +251,7 @@ pub(crate) fn foreign_location(path: &Path) -> Result<CheckpointLocation> {
             options: StorageOptions::default(),
             layer: None,
         },
+        draft: None,
     })
 }
 
@@ -265,7 +273,17 @@ impl CheckpointLocation {
     /// # Errors
     /// Io when it could not be stored: give the checkpoint up, delete it, and go on. IllegalState when it exists already.
     pub fn commit(&self, metadata: &CheckpointMetadata) -> Result<CompletedCheckpoint> {
-        commit::commit(self, metadata)
+        let checkpoint = commit::commit(self, metadata)?;
+        if let Some(committed) = &self.draft {
+            committed.store(true, Ordering::SeqCst);
+        }
+        Ok(checkpoint)
+    }
+    /// Whether this is a savepoint that was started here and never committed.
+    pub(crate) fn is_draft(&self) -> bool {
+        self.draft
+            .as_ref()
+            .is_some_and(|committed| !committed.load(Ordering::SeqCst))
     }
     /// The folder as Flink names it in REST answers and on the command line (`file:/…`). Flink's external pointer.
     pub fn uri(&self) -> &str {
@@ -284,7 +302,7 @@ impl CheckpointLocation {
 }
 
 fn create_folder(path: &Path) -> Result<()> {
-    std::fs::create_dir_all(path).map_err(|e| {
+    durability::create_folder(path).map_err(|e| {
         Error::io("create folder", e).with("path", path.display()).hint(
             "check that the parent is a folder on a disk with free space and that this process may write it",
         )

@@ -4,7 +4,7 @@
 //! stream is closed, so a stream that is dropped or fails leaves no file.
 
 use super::Target;
-use super::folder::store_error;
+use super::folder::{io_kind, store_error};
 use super::layout;
 use bytes::Bytes;
 use millpond_core::{Error, Result};
@@ -149,7 +149,7 @@ impl Write for OutputStream {
         }
         self.write_some(bytes).map_err(|e| {
             self.failed = true;
-            io::Error::other(e)
+            io::Error::new(io_kind(&e).unwrap_or(io::ErrorKind::Other), e)
         })?;
         Ok(bytes.len())
     }

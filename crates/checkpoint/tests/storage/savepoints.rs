@@ -64,6 +64,26 @@ fn a_retained_checkpoint_can_be_started_from() {
 }
 
 #[test]
+fn an_aborted_savepoint_leaves_nothing_and_a_committed_one_cannot_be_aborted() {
+    let kit = Kit::new();
+    let target = tempfile::tempdir().unwrap();
+    let mut store = kit.store(1);
+    let aborted = kit.storage.new_savepoint(&text(target.path())).unwrap();
+    store.register_pending(1, &incremental(&*aborted.stream_factory(), 1, &[]));
+    store.abort(1, &aborted);
+    kit.storage.wait_for_deletions();
+    assert_eq!(std::fs::read_dir(target.path()).unwrap().count(), 0);
+    let location = kit.storage.new_savepoint(&text(target.path())).unwrap();
+    let state = incremental(&*location.stream_factory(), 2, &[]);
+    let committed = location.commit(&savepoint(2, state)).unwrap();
+    store.abort(2, &location);
+    store.abort(2, committed.location());
+    store.abort(2, load_savepoint(&location.display()).unwrap().location());
+    kit.storage.wait_for_deletions();
+    assert_eq!(files_under(target.path()).len(), 4);
+}
+
+#[test]
 fn every_damaged_file_of_a_savepoint_is_named() {
     let kit = Kit::new();
     let (_target, folder) = take(&kit);
