@@ -48,7 +48,9 @@ impl<K: StateKey> KeyedCore<K> {
             backend.key_group_range(),
             ctx.task.max_parallelism,
         );
-        //TIMERS
+        for state in timers.key_group_states() {
+            backend.register_key_group_state(state).map_err(named)?;
+        }
         let mut operator_state =
             OperatorStateBackend::restore(&restored.managed_operator, &*ctx.state_reader).map_err(named)?;
         let info = runtime_info(ctx);

@@ -1,0 +1,211 @@
+//! How a harness is set up.
+
+use super::harness::{Harness, HarnessCore, OneInputHarness, TwoInputHarness};
+use super::recorder::Recorder;
+use crate::graph::node::{ErasedOutput, NodeFactory, OneInputNode, TwoInputNode};
+use crate::operator::{OperatorContext, OperatorMetrics, RestoredState, TaskInfo};
+use crate::operators::{
+    CoProcessOperator, KeyedBroadcastOperator, KeyedCoProcessOperator, KeyedProcessOperator, ProcessOperator,
+};
+use millpond_api::function::{
+    CoProcessFunction, KeyedBroadcastProcessFunction, KeyedCoProcessFunction, KeyedProcessFunction, ProcessFunction,
+};
+use millpond_core::host::ManualClock;
+use millpond_core::{Configuration, JobId, OperatorId, Result};
+use millpond_state::handle::OperatorSubtaskState;
+use millpond_state::redistribute::{redistribute_keyed_state, redistribute_operator_state};
+use millpond_state::stream::memory::MemoryStreams;
+use millpond_types::SerializerRegistry;
+use std::marker::PhantomData;
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// What every harness's operator is called.
+const OPERATOR_NAME: &str = "tested";
+
+/// Sets up harnesses of one operator: clones differ in place, parallelism and snapshot.
+pub struct HarnessBuilder<H> {
+    factory: Arc<dyn NodeFactory>,
+    subtask_index: u32,
+    parallelism: u32,
+    max_parallelism: u32,
+    processing_time_ms: i64,
+    config: Configuration,
+    serializers: SerializerRegistry,
+    restored: Option<Vec<OperatorSubtaskState>>,
+    harness: PhantomData<fn() -> H>,
+}
+
+impl<H> Clone for HarnessBuilder<H> {
+    fn clone(&self) -> Self {
+        HarnessBuilder {
+            factory: Arc::clone(&self.factory),
+            config: self.config.clone(),
+            serializers: self.serializers.clone(),
+            restored: self.restored.clone(),
+            harness: PhantomData,
+            ..*self
+        }
+    }
+}
+
+impl<H: Harness> HarnessBuilder<H> {
+    pub(crate) fn new(factory: Arc<dyn NodeFactory>) -> Self {
+        HarnessBuilder {
+            factory,
+            subtask_index: 0,
+            parallelism: 1,
+            max_parallelism: 128,
+            processing_time_ms: 0,
+            config: Configuration::new(),
+            serializers: SerializerRegistry::default(),
+            restored: None,
+            harness: PhantomData,
+        }
+    }
+    /// Instance `subtask_index` of `parallelism`; by default the only one.
+    #[must_use]
+    pub fn subtask(&self, subtask_index: u32, parallelism: u32) -> Self {
+        let mut builder = self.clone();
+        (builder.subtask_index, builder.parallelism) = (subtask_index, parallelism);
+        builder
+    }
+    /// How many key groups there are; by default 128.
+    #[must_use]
+    pub fn max_parallelism(&self, max_parallelism: u32) -> Self {
+        let mut builder = self.clone();
+        builder.max_parallelism = max_parallelism;
+        builder
+    }
+    /// What the clock shows at first (milliseconds since the epoch); by default 0.
+    #[must_use]
+    pub fn processing_time(&self, now_ms: i64) -> Self {
+        let mut builder = self.clone();
+        builder.processing_time_ms = now_ms;
+        builder
+    }
+    /// An option of the job.
+    #[must_use]
+    pub fn option(&self, key: &str, value: impl std::fmt::Display) -> Self {
+        let mut builder = self.clone();
+        builder.config.set(key, value);
+        builder
+    }
+    /// Registers serializers of the job's types.
+    #[must_use]
+    pub fn serializers(&self, register: impl FnOnce(&mut SerializerRegistry)) -> Self {
+        let mut builder = self.clone();
+        register(&mut builder.serializers);
+        builder
+    }
+    /// Starts from the snapshots of all instances of an earlier run, in their order. What this instance gets of them is what
+    /// it would get in a job.
+    #[must_use]
+    pub fn restore(&self, states: &[OperatorSubtaskState]) -> Self {
+        let mut builder = self.clone();
+        builder.restored = Some(states.to_vec());
+        builder
+    }
+
+    /// Creates and opens the instance.
+    ///
+    /// # Errors
+    /// Whatever the function's `open` fails with; Incompatible or Corrupt from the snapshot.
+    pub fn open(&self) -> Result<H> {
+        let clock = ManualClock::new(self.processing_time_ms);
+        let recorded = Rc::default();
+        let recorder = Recorder {
+            elements: Rc::clone(&recorded),
+        };
+        let id = OperatorId::from_uid(OPERATOR_NAME);
+        let chain = self
+            .factory
+            .head(id, vec![ErasedOutput::new::<H::Out>(Box::new(recorder))])?;
+        let ctx = OperatorContext {
+            task: TaskInfo {
+                job_id: JobId::from_name(OPERATOR_NAME),
+                task_name: OPERATOR_NAME.to_string(),
+                subtask_index: self.subtask_index,
+                parallelism: self.parallelism,
+                max_parallelism: self.max_parallelism,
+                attempt: 0,
+            },
+            operator_id: id,
+            operator_name: OPERATOR_NAME.to_string(),
+            clock: clock.clone(),
+            config: Arc::new(self.config.clone()),
+            serializers: Arc::new(self.serializers.clone()),
+            restored: self.restored_state(),
+            state_reader: Arc::new(MemoryStreams::default()),
+            recovered_checkpoint_id: None,
+            first_checkpoint_id: 1,
+            checkpointing_enabled: true,
+            metrics: Arc::new(OperatorMetrics::default()),
+        };
+        HarnessCore::open(chain, recorded, clock, &ctx).map(H::of)
+    }
+
+    /// This instance's share of the snapshots.
+    fn restored_state(&self) -> Option<RestoredState> {
+        let states = self.restored.as_ref()?;
+        let index = self.subtask_index as usize;
+        let operator: Vec<_> = states.iter().map(|s| s.managed_operator.clone()).collect();
+        let keyed: Vec<_> = states.iter().map(|s| s.managed_keyed.clone()).collect();
+        let mut operator = redistribute_operator_state(&operator, self.parallelism as usize);
+        let mut keyed = redistribute_keyed_state(&keyed, self.parallelism, self.max_parallelism);
+        Some(RestoredState {
+            state: OperatorSubtaskState {
+                managed_operator: operator.get_mut(index).map(std::mem::take).unwrap_or_default(),
+                managed_keyed: keyed.get_mut(index).map(std::mem::take).unwrap_or_default(),
+            },
+        })
+    }
+}
+
+/// A harness for a function over a keyed stream.
+pub fn for_keyed_process_function<F: KeyedProcessFunction>(
+    factory: impl Fn() -> F + Send + Sync + 'static,
+    selector: impl Fn(&F::In) -> F::Key + Send + Sync + 'static,
+) -> HarnessBuilder<OneInputHarness<F::In, F::Out>> {
+    let selector = Arc::new(selector);
+    HarnessBuilder::new(OneInputNode::shared(move || {
+        KeyedProcessOperator::new(factory(), selector.clone())
+    }))
+}
+
+/// A harness for a function over a stream without keys.
+pub fn for_process_function<F: ProcessFunction>(
+    factory: impl Fn() -> F + Send + Sync + 'static,
+) -> HarnessBuilder<OneInputHarness<F::In, F::Out>> {
+    HarnessBuilder::new(OneInputNode::shared(move || ProcessOperator::new(factory())))
+}
+
+/// A harness for a function over a keyed stream (input 1) and a broadcast one (input 2).
+pub fn for_keyed_broadcast_process_function<F: KeyedBroadcastProcessFunction>(
+    factory: impl Fn() -> F + Send + Sync + 'static,
+    selector: impl Fn(&F::In) -> F::Key + Send + Sync + 'static,
+) -> HarnessBuilder<TwoInputHarness<F::In, F::Broadcast, F::Out>> {
+    let selector = Arc::new(selector);
+    HarnessBuilder::new(TwoInputNode::shared(move || {
+        KeyedBroadcastOperator::new(factory(), selector.clone())
+    }))
+}
+
+/// A harness for a function over two streams without keys.
+pub fn for_co_process_function<F: CoProcessFunction>(
+    factory: impl Fn() -> F + Send + Sync + 'static,
+) -> HarnessBuilder<TwoInputHarness<F::In1, F::In2, F::Out>> {
+    HarnessBuilder::new(TwoInputNode::shared(move || CoProcessOperator::new(factory())))
+}
+
+/// A harness for a function over two streams keyed alike.
+pub fn for_keyed_co_process_function<F: KeyedCoProcessFunction>(
+    factory: impl Fn() -> F + Send + Sync + 'static,
+    selector1: impl Fn(&F::In1) -> F::Key + Send + Sync + 'static,
+    selector2: impl Fn(&F::In2) -> F::Key + Send + Sync + 'static,
+) -> HarnessBuilder<TwoInputHarness<F::In1, F::In2, F::Out>> {
+    let (first, second) = (Arc::new(selector1), Arc::new(selector2));
+    HarnessBuilder::new(TwoInputNode::shared(move || {
+        KeyedCoProcessOperator::new(factory(), first.clone(), second.clone())
+    }))
+}

@@ -1,0 +1,50 @@
+//! The end of a harness's chain: it keeps what comes out.
+
+use crate::element::WatermarkStatus;
+use crate::operator::{ChainOutput, ChainVisitor};
+use millpond_api::{NO_TIMESTAMP, Output, Watermark};
+use millpond_core::Result;
+use std::cell::RefCell;
+use std::rc::Rc;
+
+/// Something that came out of an operator.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Element<T> {
+    /// A record with its timestamp, if it has one.
+    Record(T, Option<i64>),
+    /// A watermark.
+    Watermark(i64),
+    /// The operator became active or idle.
+    Status(WatermarkStatus),
+}
+
+/// What came out so far, shared by a harness and the end of its chain.
+pub(super) type Recorded<T> = Rc<RefCell<Vec<Element<T>>>>;
+
+pub(super) struct Recorder<T> {
+    pub(super) elements: Recorded<T>,
+}
+
+impl<T> Output<T> for Recorder<T> {
+    fn collect(&mut self, value: T, timestamp: i64) -> Result<()> {
+        let timestamp = (timestamp != NO_TIMESTAMP).then_some(timestamp);
+        self.elements.borrow_mut().push(Element::Record(value, timestamp));
+        Ok(())
+    }
+}
+
+impl<T> ChainOutput<T> for Recorder<T> {
+    fn emit_watermark(&mut self, watermark: Watermark) -> Result<()> {
+        self.elements
+            .borrow_mut()
+            .push(Element::Watermark(watermark.timestamp));
+        Ok(())
+    }
+    fn emit_watermark_status(&mut self, status: WatermarkStatus) -> Result<()> {
+        self.elements.borrow_mut().push(Element::Status(status));
+        Ok(())
+    }
+    fn visit(&mut self, _visitor: &mut dyn ChainVisitor) -> Result<()> {
+        Ok(())
+    }
+}
