@@ -42,6 +42,7 @@ impl<T> CollectionSource<T> {
 
 /// A range of a collection yet to be emitted.
 #[derive(Clone, Debug, PartialEq, Eq, StateType)]
+#[state_type(name = "millpond.connectors.CollectionSplit")]
 pub struct CollectionSplit {
     /// The next index.
     pub next: i64,

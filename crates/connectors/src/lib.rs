@@ -9,6 +9,8 @@
 pub mod collection;
 pub mod datagen;
 pub mod file;
+#[cfg(test)]
+mod formats;
 pub mod sink;
 #[cfg(test)]
 mod testing;

@@ -57,6 +57,7 @@ impl<T, G: Fn(u64) -> T> DataGeneratorSource<T, G> {
 
 /// Indices yet to be made. Flink's `NumberSequenceSplit`, with a step.
 #[derive(Clone, Debug, PartialEq, Eq, StateType)]
+#[state_type(name = "millpond.connectors.GeneratorSplit")]
 pub struct GeneratorSplit {
     /// Its place in the order in which splits were made.
     pub ordinal: i64,

@@ -79,13 +79,16 @@ impl<D: RecordDecoder> SplitCursor<D> {
         Ok(cursor)
     }
 
-    /// The split as it stands now.
-    pub(crate) fn split(&self) -> FileSplit {
-        FileSplit {
+    /// The split as it stands now; `None` if it is known to be finished.
+    pub(crate) fn split(&self) -> Option<FileSplit> {
+        if self.lines.offset() >= self.end {
+            return None;
+        }
+        Some(FileSplit {
             position: i64::try_from(self.lines.offset()).unwrap_or(i64::MAX),
             line: i64::try_from(self.line).unwrap_or(0),
             ..self.split.clone()
-        }
+        })
     }
 
     /// The next record or what stands in its place.
@@ -173,7 +176,10 @@ impl<D: RecordDecoder> SplitCursor<D> {
     }
 
     fn finish(&self) -> Step<D::Out> {
-        self.log.finish(&self.split.path, self.records);
+        // After a restore nobody knows what was read before it.
+        let from_start = self.split.position < 0;
+        self.log
+            .finish(&self.split.path, from_start.then_some(self.records));
         Step::End
     }
 

@@ -65,9 +65,9 @@ impl MalformedLog {
         Ok(())
     }
 
-    /// The split is at its end.
-    pub(crate) fn finish(&self, path: &str, records: u64) {
-        if self.count > 0 && records == 0 {
+    /// The split is at its end. `records`: how many good ones it had, if that is known.
+    pub(crate) fn finish(&self, path: &str, records: Option<u64>) {
+        if self.count > 0 && records == Some(0) {
             tracing::warn!(
                 path,
                 malformed_rows = self.count,

@@ -1,8 +1,8 @@
 //! Files as a source: CSV, JSON lines, plain lines; as they are or compressed; in splits with positions that can be
 //! replayed. Flink's `FileSource`.
 //!
-//! [`enumerate`] turns paths into [`FileSplit`]s, [`cursor`] reads one split, [`reader`] works off those of one instance.
-//! [`format`](mod@format) knows what a record is made of, [`lines`] where one ends, [`compression`] what the bytes are packed in.
+//! `enumerate` turns paths into [`FileSplit`]s, `cursor` reads one split, `reader` works off those of one instance.
+//! `format` knows what a record is made of, `lines` where one ends, `compression` what the bytes are packed in.
 
 pub mod compression;
 pub(crate) mod cursor;

@@ -84,7 +84,7 @@ impl<F: FileFormat> SourceReader for FileSourceReader<F> {
         Ok(self
             .open
             .iter()
-            .map(SplitCursor::split)
+            .filter_map(SplitCursor::split)
             .chain(self.waiting.iter().cloned())
             .collect())
     }

@@ -13,6 +13,7 @@ const FINGERPRINT_BYTES: u64 = 4096;
 
 /// A file, or a range of one, and how far it has been read. Flink's `FileSourceSplit`.
 #[derive(Clone, Debug, PartialEq, Eq, StateType)]
+#[state_type(name = "millpond.connectors.FileSplit")]
 pub struct FileSplit {
     /// Its place in the order in which splits were enumerated.
     pub ordinal: i64,

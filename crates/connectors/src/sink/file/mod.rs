@@ -13,7 +13,7 @@
 //! | after the commit | the finished files are there; nothing to do |
 //! | a completed checkpoint turns out damaged, an older one is used | finished files of later checkpoints are removed: their records come again |
 //!
-//! [`names`] has the file names, [`recovery`] the right half of the table, [`writer`] the life cycle. What is assumed of the
+//! `names` has the file names, `recovery` the right half of the table, `writer` the life cycle. What is assumed of the
 //! file system: a rename within a folder is atomic, and durable after the folder was synced.
 
 pub(crate) mod encoder;

@@ -8,6 +8,7 @@ use std::io::ErrorKind;
 
 /// A complete part file that becomes visible with its checkpoint. It is stored in checkpoints.
 #[derive(Clone, Debug, PartialEq, Eq, StateType)]
+#[state_type(name = "millpond.connectors.PendingFile")]
 pub struct PendingFile {
     /// The name that it gets in the sink's folder.
     pub finished_name: String,

@@ -107,7 +107,7 @@ fn a_record_that_cannot_be_encoded_fails_the_task_by_its_own_error() {
     impl crate::sink::file::Encoder<u64> for Odd {
         fn encode(&self, value: &u64, out: &mut Vec<u8>) -> millpond_core::Result<()> {
             out.extend_from_slice(b"half a rec");
-            if value % 2 == 0 {
+            if value.is_multiple_of(2) {
                 Err(Error::user("even"))
             } else {
                 Ok(())
