@@ -128,7 +128,8 @@ impl OutputStream {
         let (upload, rest) = (self.upload.take(), Bytes::from(std::mem::take(&mut self.buffer)));
         let (folder, path) = self.place();
         match upload {
-            None => folder.put(&self.name, rest, true)?,
+            // The name is random: nothing can be replaced, and a rename costs less than a link.
+            None => folder.put(&self.name, rest, false)?,
             Some(upload) => {
                 let finished = folder.io().run(async move { upload.finish().await })?;
                 finished.map_err(|e| self.error(e))?;

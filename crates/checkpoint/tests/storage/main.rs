@@ -9,5 +9,6 @@ mod damage;
 mod faults;
 mod files;
 mod kit;
+mod model;
 mod retention;
 mod savepoints;
