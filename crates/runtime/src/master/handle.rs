@@ -82,6 +82,11 @@ impl JobHandle {
         self.view.status()
     }
 
+    /// Whether the job has ended and [`JobHandle::wait`] would return at once.
+    pub fn is_over(&self) -> bool {
+        self.view.is_over()
+    }
+
     /// The job with its vertices, counters and checkpoints.
     pub fn details(&self) -> JobDetails {
         self.view.details(self.clock.now_ms())

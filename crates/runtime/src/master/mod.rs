@@ -8,6 +8,7 @@ mod assign;
 mod checkpoints;
 mod deploy;
 mod event;
+mod execute;
 mod executor;
 mod failover;
 mod handle;

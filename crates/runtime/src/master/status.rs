@@ -89,6 +89,8 @@ pub struct VertexDetails {
     pub name: String,
     /// Whether it begins with a source.
     pub is_source: bool,
+    /// Whether nothing stands behind it.
+    pub is_sink: bool,
     /// How many tasks it has.
     pub parallelism: u32,
     /// How many key groups its keyed state has.
@@ -121,6 +123,11 @@ impl JobDetails {
             .filter(|v| v.is_source)
             .map(|v| v.records_out.max(v.records_in))
             .sum()
+    }
+
+    /// Records that the vertices without consumers took: what reached the sinks.
+    pub fn records_out(&self) -> u64 {
+        self.vertices.iter().filter(|v| v.is_sink).map(|v| v.records_in).sum()
     }
 
     /// The lowest watermark of all tasks that have one.

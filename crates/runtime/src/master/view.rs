@@ -140,6 +140,10 @@ impl JobView {
         self.ended.notify_all();
     }
 
+    pub(super) fn is_over(&self) -> bool {
+        self.lock().outcome.is_some()
+    }
+
     pub(super) fn wait_for_result(&self) -> Result<JobExecutionResult> {
         let mut inner = self.lock();
         loop {
