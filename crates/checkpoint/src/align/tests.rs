@@ -183,12 +183,7 @@ fn an_abort_notice_ends_or_forestalls_the_alignment() {
             [abort(2, Coordinator)]
         );
         assert!(!aligner.is_aligning(), "the next checkpoint is free");
-        assert_eq!(
-            run(&mut aligner, &[arrives(0, 3), arrives(1, 3)])
-                .last()
-                .is_some(),
-            true
-        );
+        assert!(!run(&mut aligner, &[arrives(0, 3), arrives(1, 3)]).is_empty());
     }
 }
 
@@ -213,6 +208,23 @@ fn an_ended_channel_counts_as_delivered() {
     let mut aligner = BarrierAligner::new(AtLeastOnce, 2);
     let commands = run(&mut aligner, &[arrives(0, 1), end(0), end(1)]);
     assert_eq!(commands, [abort(1, EndOfInput)]);
+}
+
+/// Goal: a channel that is known to have ended while it is blocked is no longer counted. Method: end it, then deliver the
+/// other two.
+#[test]
+fn a_blocked_channel_may_end() {
+    for mode in [ExactlyOnce, AtLeastOnce] {
+        let mut aligner = BarrierAligner::new(mode, 3);
+        let end = AlignEvent::EndOfPartition { channel: 0 };
+        let commands = run(&mut aligner, &[arrives(0, 1), end, arrives(1, 1)]);
+        assert!(
+            !commands
+                .iter()
+                .any(|command| matches!(command, AlignCommand::Snapshot { .. }))
+        );
+        assert!(aligner.handle(arrives(2, 1), 9).contains(&snapshot(1, 1, 8)));
+    }
 }
 
 /// Goal: memory is bounded whatever arrives. Method: thousands of checkpoints of which no second barrier comes.

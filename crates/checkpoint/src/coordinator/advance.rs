@@ -33,7 +33,6 @@ impl<S: Clone> CheckpointCoordinator<S> {
         }
         let now = self.clock.now();
         if self.all_ended() {
-            self.schedule.stop();
             if !self.config.final_checkpoint {
                 self.finish(FinishReason::EndOfData, out);
             } else if !self.has_final() && now >= self.schedule.final_due() {

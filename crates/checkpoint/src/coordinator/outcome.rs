@@ -97,7 +97,6 @@ impl<S: Clone> CheckpointCoordinator<S> {
     /// No attempt runs from here on: gives up every checkpoint but those being stored.
     pub(super) fn go_down(&mut self, reason: &FailureReason, out: &mut Commands<S>) {
         self.phase = Phase::Down { restore_asked: false };
-        self.schedule.stop();
         let open: Vec<CheckpointId> = self.pending.keys().copied().collect();
         for checkpoint in open {
             self.abort_unless_storing(checkpoint, reason.clone(), out);

@@ -54,10 +54,6 @@ impl Schedule {
             .map(|interval| now.saturating_add(interval.max(1)));
         self.final_retry = now;
     }
-    /// Nothing periodic any more.
-    pub(super) fn stop(&mut self) {
-        self.periodic = None;
-    }
     /// When the next periodic checkpoint is due.
     pub(super) fn periodic_due(&self) -> Option<i64> {
         self.periodic.map(|due| due.max(self.pause_until))

@@ -191,3 +191,53 @@ fn a_restore_waits_for_metadata_being_written() {
     );
     assert_eq!(job.coordinator.latest_completed(), Some(1));
 }
+
+/// Goal: each failure of the job starts the count anew. Method: fail the job, restart, fail as many as are tolerated.
+#[test]
+fn a_failed_job_starts_with_a_clean_count() {
+    let mut job = Job::new(|config| config.tolerable_failures = 1);
+    for id in 1..=2 {
+        job.after(100);
+        job.decline(id, TaskSnapshot);
+    }
+    job.restart(1, None);
+    job.after(100);
+    assert_eq!(job.decline(3, TaskSnapshot), ["aborted 3", "discard 3 of 0"]);
+}
+
+/// Goal: what fails behind a newer completed checkpoint is old news. Method: the older one's write fails last.
+#[test]
+fn a_failure_older_than_the_last_success_does_not_count() {
+    let mut job = Job::new(|config| config.max_concurrent = 2);
+    job.after(100);
+    job.after(100);
+    job.acknowledge_all(1);
+    assert_eq!(job.complete(2), ["store 2", "complete 2"]);
+    let result = Err("disk full".to_string());
+    let said = job.tell(CoordinatorEvent::MetadataStored {
+        checkpoint: 1,
+        result,
+    });
+    assert_eq!(said, ["aborted 1", "discard 1 of 2"]);
+}
+
+/// Goal: the driver isn't woken for what only storage can end. Method: a write under way, nothing periodic.
+#[test]
+fn a_write_under_way_has_no_deadline() {
+    let mut job = Job::new(|config| config.interval_ms = None);
+    job.savepoint(7, CheckpointKind::Savepoint);
+    assert_eq!(job.wake_in(), Some(600_000));
+    job.acknowledge_all(1);
+    assert_eq!(job.wake_in(), None);
+}
+
+/// Goal: tasks are told only of checkpoints they took part in. Method: a driver that starts the next attempt without
+/// waiting for the write of the last one's.
+#[test]
+fn a_new_attempt_is_not_told_of_the_old_ones_checkpoint() {
+    let mut job = Job::new(|_| ());
+    job.after(100);
+    job.acknowledge_all(1);
+    assert!(job.restart(1, None).is_empty());
+    assert!(job.stored(1).is_empty());
+}
