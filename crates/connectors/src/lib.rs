@@ -17,7 +17,10 @@ mod testing;
 
 pub use collection::{CollectionSource, CollectionSplit};
 pub use datagen::{DataGeneratorSource, GeneratorSplit};
-pub use file::{Compression, FileSource, FileSplit, MalformedRows};
+pub use file::{
+    Compression, CsvFormat, CsvRecordFormat, FileFormat, FileSource, FileSplit, JsonLinesFormat,
+    MalformedRows, StringRecord, TextLineFormat,
+};
 pub use sink::collect::CollectSink;
 pub use sink::discard::DiscardingSink;
 pub use sink::file::{Encoder, FileSink, JsonLinesEncoder};

@@ -16,6 +16,7 @@ pub mod split;
 mod tests;
 
 pub use compression::Compression;
+pub use csv::StringRecord;
 pub use format::csv::{CsvFormat, CsvRecordFormat};
 pub use format::json::JsonLinesFormat;
 pub use format::text::TextLineFormat;
