@@ -8,6 +8,7 @@
 //! | [`master`] | deploys a job, drives its checkpoints, restarts it, ends it |
 //! | [`operator`] | the operator contracts, and chains of operators |
 //! | [`graph`] | a job as vertices and edges, ready to deploy |
+//! | [`testing`] | runs one operator by hand, for tests of user functions |
 //! | [`task`] | one parallel instance of a vertex: a step function over its inputs |
 //! | [`watermark`] | the watermark of a task with several channels |
 //!
@@ -21,4 +22,5 @@ pub mod master;
 pub mod operator;
 mod operators;
 pub mod task;
+pub mod testing;
 pub mod watermark;

@@ -20,38 +20,32 @@ impl<T> SingleOutputStreamOperator<T> {
     }
 
     /// What the operator is called where the job is shown.
-    #[must_use]
     pub fn name(self, name: impl Into<String>) -> Self {
         self.change(|node| node.name = name.into())
     }
 
     /// What the operator's state is found by when the job is started from a snapshot. Without one, it is found by the
     /// operator's place in the job, which changes when the job changes.
-    #[must_use]
     pub fn uid(self, uid: impl Into<String>) -> Self {
         self.change(|node| node.uid = Some(uid.into()))
     }
 
     /// How many parallel instances it has, instead of the job's default.
-    #[must_use]
     pub fn set_parallelism(self, parallelism: u32) -> Self {
         self.change(|node| node.parallelism = Some(parallelism))
     }
 
     /// How many key groups its keyed state has, instead of the job's default.
-    #[must_use]
     pub fn set_max_parallelism(self, max_parallelism: u32) -> Self {
         self.change(|node| node.max_parallelism = Some(max_parallelism))
     }
 
     /// Gives it tasks of its own, shared with no other operator.
-    #[must_use]
     pub fn disable_chaining(self) -> Self {
         self.change(|node| node.chaining = ChainingStrategy::Never)
     }
 
     /// Gives it tasks that are not those of the operators before it; those behind may share them.
-    #[must_use]
     pub fn start_new_chain(self) -> Self {
         self.change(|node| node.chaining = ChainingStrategy::Head)
     }

@@ -8,7 +8,8 @@ use crate::operators::{
     CoProcessOperator, KeyedBroadcastOperator, KeyedCoProcessOperator, KeyedProcessOperator, ProcessOperator,
 };
 use millpond_api::function::{
-    CoProcessFunction, KeyedBroadcastProcessFunction, KeyedCoProcessFunction, KeyedProcessFunction, ProcessFunction,
+    CoProcessFunction, KeyedBroadcastProcessFunction, KeyedCoProcessFunction, KeyedProcessFunction,
+    ProcessFunction,
 };
 use millpond_core::host::ManualClock;
 use millpond_core::{Configuration, JobId, OperatorId, Result};

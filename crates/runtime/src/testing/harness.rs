@@ -147,17 +147,23 @@ impl<Out> HarnessCore<Out> {
     }
 
     /// Lets a source emit some records.
-    #[cfg_attr(not(test), expect(dead_code, reason = "sources are tested here, by the crate itself"))]
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "sources are tested here, by the crate itself")
+    )]
     pub(crate) fn poll_source(&mut self) -> Result<InputStatus> {
         self.chain.poll_source()
     }
 
     /// The values of the records that came out since the last call.
     pub fn take_output(&mut self) -> Vec<Out> {
-        let records = self.take_elements().into_iter().filter_map(|element| match element {
-            Element::Record(value, _) => Some(value),
-            Element::Watermark(_) | Element::Status(_) => None,
-        });
+        let records = self
+            .take_elements()
+            .into_iter()
+            .filter_map(|element| match element {
+                Element::Record(value, _) => Some(value),
+                Element::Watermark(_) | Element::Status(_) => None,
+            });
         records.collect()
     }
 

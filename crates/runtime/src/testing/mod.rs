@@ -54,8 +54,8 @@ mod recorder;
 mod tests;
 
 pub use builder::{
-    HarnessBuilder, for_co_process_function, for_keyed_broadcast_process_function, for_keyed_co_process_function,
-    for_keyed_process_function, for_process_function,
+    HarnessBuilder, for_co_process_function, for_keyed_broadcast_process_function,
+    for_keyed_co_process_function, for_keyed_process_function, for_process_function,
 };
 pub use harness::{OneInputHarness, TwoInputHarness};
 pub use inline::InlineStreams;

@@ -4,12 +4,14 @@ use super::*;
 use millpond_api::Collector;
 use millpond_api::function::*;
 use millpond_core::{Error, ErrorKind, Result};
-use millpond_state::descriptor::{ListStateDescriptor, MapStateDescriptor, ReducingStateDescriptor, ValueStateDescriptor};
+use millpond_state::descriptor::{
+    ListStateDescriptor, MapStateDescriptor, ReducingStateDescriptor, ValueStateDescriptor,
+};
 use millpond_state::handle::OperatorSubtaskState;
 use millpond_state::keyed::{ReducingState, ValueState};
 use millpond_state::operator_state::{BroadcastState, OperatorListState};
-use millpond_types::key_group::{key_group_for_hash, operator_index_for_key_group};
 use millpond_types::JavaHash;
+use millpond_types::key_group::{key_group_for_hash, operator_index_for_key_group};
 
 /// Does what its input says: registers and deletes timers, counts, fails.
 #[derive(Clone, Debug)]
@@ -106,7 +108,10 @@ fn event_timers_fire_in_order_and_before_the_watermark() -> Result<()> {
         .collect();
     let times: Vec<_> = fired.iter().map(|f| f.0).collect();
     assert_eq!(times, [100, 100, 300], "once each, in order");
-    assert!(fired.iter().all(|(at, _, stamp)| *stamp == Some(*at)), "results carry the timer's time");
+    assert!(
+        fired.iter().all(|(at, _, stamp)| *stamp == Some(*at)),
+        "results carry the timer's time"
+    );
     h.process_watermark(899)?;
     assert_eq!(h.take_elements(), [Element::Watermark(899)]);
     h.process_watermark(i64::MAX)?;
@@ -286,7 +291,8 @@ impl KeyedBroadcastProcessFunction for Rated {
 /// Goal: what the broadcast side writes the keyed side reads, in every instance, also after a rescale.
 #[test]
 fn broadcast_state_is_the_same_in_every_instance_after_a_rescale() -> Result<()> {
-    let builder = for_keyed_broadcast_process_function(Rated::default, |(key, _): &(String, i64)| key.clone());
+    let builder =
+        for_keyed_broadcast_process_function(Rated::default, |(key, _): &(String, i64)| key.clone());
     let mut snapshots = Vec::new();
     for index in 0..2 {
         let mut h = builder.subtask(index, 2).open()?;
@@ -305,7 +311,10 @@ fn broadcast_state_is_the_same_in_every_instance_after_a_rescale() -> Result<()>
                     "b" => 20,
                     _ => 1,
                 };
-                assert_eq!(h.take_elements(), [Element::Record((key.to_string(), 2 * rate), Some(7))]);
+                assert_eq!(
+                    h.take_elements(),
+                    [Element::Record((key.to_string(), 2 * rate), Some(7))]
+                );
             }
         }
     }
@@ -314,7 +323,10 @@ fn broadcast_state_is_the_same_in_every_instance_after_a_rescale() -> Result<()>
 
 #[test]
 fn keyed_state_is_refused_while_a_broadcast_element_is_processed() -> Result<()> {
-    let make = || Rated { touch_state: true, ..Rated::default() };
+    let make = || Rated {
+        touch_state: true,
+        ..Rated::default()
+    };
     let mut h = for_keyed_broadcast_process_function(make, |(key, _): &(String, i64)| key.clone()).open()?;
     h.process_element1(("a".into(), 2), 0)?;
     let e = h.process_element2(("a".into(), 10), 0).unwrap_err();
@@ -333,7 +345,9 @@ impl ProcessFunction for Numbered {
     type Out = String;
 
     fn open(&mut self, ctx: &mut RuntimeContext<'_>) -> Result<()> {
-        self.next = ctx.operator_state().list_state(&ListStateDescriptor::new("next"))?;
+        self.next = ctx
+            .operator_state()
+            .list_state(&ListStateDescriptor::new("next"))?;
         if !ctx.is_restored() {
             self.next.add(1)?;
         }
@@ -347,7 +361,11 @@ impl ProcessFunction for Numbered {
     ) -> Result<()> {
         let n = self.next.get()?.first().copied().unwrap_or(0);
         self.next.update(vec![n + 1])?;
-        out.collect(format!("{n} {line} {:?} {}", ctx.timestamp(), ctx.current_watermark()));
+        out.collect(format!(
+            "{n} {line} {:?} {}",
+            ctx.timestamp(),
+            ctx.current_watermark()
+        ));
         Ok(())
     }
 }
@@ -412,12 +430,16 @@ impl KeyedCoProcessFunction for Pair {
 
 #[test]
 fn both_sides_of_a_keyed_pair_see_the_same_state() -> Result<()> {
-    let mut h = for_keyed_co_process_function(Pair::default, |l: &(i64, i64)| l.0, |r: &(i64, String)| r.0).open()?;
+    let mut h =
+        for_keyed_co_process_function(Pair::default, |l: &(i64, i64)| l.0, |r: &(i64, String)| r.0).open()?;
     h.process_element1((1, 100), 0)?;
     h.process_element2((2, "two".into()), 0)?;
     h.process_element2((1, "one".into()), 0)?;
     h.process_element1((2, 200), 0)?;
-    assert_eq!(h.take_output(), [(100, "one".to_string()), (200, "two".to_string())]);
+    assert_eq!(
+        h.take_output(),
+        [(100, "one".to_string()), (200, "two".to_string())]
+    );
     Ok(())
 }
 
@@ -430,7 +452,10 @@ fn the_end_of_input_fires_every_event_timer() -> Result<()> {
     assert_eq!(
         h.take_elements(),
         [
-            Element::Record(Out::Fired(TimeDomain::EventTime, 1, i64::MAX - 1), Some(i64::MAX - 1)),
+            Element::Record(
+                Out::Fired(TimeDomain::EventTime, 1, i64::MAX - 1),
+                Some(i64::MAX - 1)
+            ),
             Element::Watermark(i64::MAX)
         ]
     );
