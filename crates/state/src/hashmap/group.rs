@@ -116,12 +116,10 @@ impl<E> Group<E> {
     #[inline]
     fn index(&self, hash: u64) -> usize {
         let bits = (hash >> 32) as u32;
-        let index = (bits & self.mask) as usize;
-        if index < self.slots.len() {
-            index
-        } else {
-            (bits & (self.mask >> 1)) as usize
-        }
+        // Without a branch: which of the two it is depends on the key, so no processor could predict it, and each wrong
+        // guess would throw away the memory accesses that it has begun for the next records.
+        let past_end = u32::from((bits & self.mask) as usize >= self.slots.len());
+        (bits & (self.mask >> past_end)) as usize
     }
 
     /// The entry with this hash that `eq` accepts.

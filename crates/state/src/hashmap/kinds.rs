@@ -12,9 +12,14 @@ use millpond_core::{Error, Result};
 use millpond_types::StateKey;
 use std::rc::Rc;
 
+/// A table of values.
+type ValueTable<K, N, V> = Rc<TableState<K, N, V, ValueCodec<V>>>;
+/// A table of maps.
+type MapTable<K, N, UK, UV> = Rc<TableState<K, N, SmallMap<UK, UV>, MapCodec<UK, UV>>>;
+
 /// A value state: the value itself in the table.
 pub(super) struct HashMapValue<K, N, V> {
-    pub(super) state: Rc<TableState<K, N, V, ValueCodec<V>>>,
+    pub(super) state: ValueTable<K, N, V>,
     pub(super) default_value: Option<V>,
     pub(super) name: String,
 }
@@ -26,18 +31,18 @@ pub(super) struct HashMapList<K, N, T> {
 
 /// A map state: a small map, never an empty one.
 pub(super) struct HashMapMap<K, N, UK, UV> {
-    pub(super) state: Rc<TableState<K, N, SmallMap<UK, UV>, MapCodec<UK, UV>>>,
+    pub(super) state: MapTable<K, N, UK, UV>,
 }
 
 /// A reducing state: the reduced value.
 pub(super) struct HashMapReducing<K, N, T, R> {
-    pub(super) state: Rc<TableState<K, N, T, ValueCodec<T>>>,
+    pub(super) state: ValueTable<K, N, T>,
     pub(super) reduce: R,
 }
 
 /// An aggregating state: the accumulator.
 pub(super) struct HashMapAggregating<K, N, F: AggregateFunction> {
-    pub(super) state: Rc<TableState<K, N, F::Acc, ValueCodec<F::Acc>>>,
+    pub(super) state: ValueTable<K, N, F::Acc>,
     pub(super) function: F,
 }
 
@@ -163,7 +168,7 @@ impl<K: StateKey, N: Namespace, UK: MapKey, UV: StateData> MapAccess<UK, UV, N> 
     fn contains(&self, key: &UK) -> Result<bool> {
         self.state.read(|map| map.is_some_and(|m| m.get(key).is_some()))
     }
-    fn len(&self) -> Result<usize> {
+    fn entry_count(&self) -> Result<usize> {
         self.state.read(|map| map.map_or(0, SmallMap::len))
     }
     fn for_each(&self, f: &mut dyn FnMut(&UK, &UV)) -> Result<()> {

@@ -109,7 +109,7 @@ pub trait MapAccess<UK, UV, N>: KeyedAccess<N> {
     ///
     /// # Errors
     /// As [`MapAccess::get`].
-    fn len(&self) -> Result<usize>;
+    fn entry_count(&self) -> Result<usize>;
     /// Shows every entry, in no particular but a repeatable order.
     ///
     /// # Errors

@@ -101,7 +101,7 @@ impl<UK: MapKey, UV: StateData, N: Namespace> MapState<UK, UV, N> {
     /// IllegalState without a current key.
     #[inline]
     pub fn len(&self) -> Result<usize> {
-        opened(&self.0)?.len()
+        opened(&self.0)?.entry_count()
     }
     /// Whether there is no key.
     ///
@@ -109,7 +109,7 @@ impl<UK: MapKey, UV: StateData, N: Namespace> MapState<UK, UV, N> {
     /// IllegalState without a current key.
     #[inline]
     pub fn is_empty(&self) -> Result<bool> {
-        Ok(opened(&self.0)?.len()? == 0)
+        Ok(opened(&self.0)?.entry_count()? == 0)
     }
     /// Shows every entry, in no particular but a repeatable order.
     ///
