@@ -1,0 +1,1 @@
+//! The client's side: finds running jobs and asks them.

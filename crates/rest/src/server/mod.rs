@@ -1,0 +1,179 @@
+//! The server: one job's REST interface on a thread of its own.
+//!
+//! It serves one job, that of the process it lives in, and looks at it only through its [`JobHandle`]. It listens on
+//! loopback alone, since it asks nobody who they are. Dropping it stops it; while the answer to a savepoint or stop has not been
+//! fetched, a job that is over keeps its server for a moment, so that whoever asked learns the path.
+
+mod answer;
+mod guard;
+mod routes;
+mod triggers;
+
+use crate::registry::{Entry, Registration};
+use axum::Router;
+use millpond_core::host::{self, Clock, JoinHandle, SystemClock};
+use millpond_core::{Error, ErrorKind, Result};
+use millpond_runtime::master::JobHandle;
+use std::io;
+use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::oneshot;
+use triggers::Triggers;
+
+/// How long the server of a job that is over waits for answers to be fetched.
+const GRACE: Duration = Duration::from_secs(2);
+/// How long requests under way may take to finish when the server stops.
+const DRAIN: Duration = Duration::from_secs(1);
+const START: &str = "start REST interface";
+
+/// The REST interface of one running job. Flink's `WebMonitorEndpoint`, for the part of it that `docs/rest-api.md` lists.
+///
+/// ```no_run
+/// use millpond_rest::server::RestServer;
+/// # fn f(handle: millpond_runtime::master::JobHandle) -> millpond_core::Result<()> {
+/// let rest = RestServer::start(handle.clone(), "127.0.0.1", 0)?;
+/// println!("http://{}/jobs/overview", rest.address());
+/// handle.wait()?;
+/// drop(rest);
+/// # Ok(())
+/// # }
+/// ```
+pub struct RestServer {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    registration: Option<Registration>,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// What the handlers see.
+struct Shared {
+    job: JobHandle,
+    triggers: Triggers,
+}
+
+impl RestServer {
+    /// Serves the job at `address` and `port` (0: any free one) until dropped, and makes it findable in the registry folder
+    /// ([`crate::registry::folder`]). A folder that can't be written is a warning: the job still runs and answers.
+    ///
+    /// # Errors
+    /// Config when the address isn't one of loopback, or the port is taken; Io when there is no socket or thread to be had.
+    pub fn start(handle: JobHandle, address: &str, port: u16) -> Result<RestServer> {
+        let listener = bind(loopback(address)?, port)?;
+        let address = listener.local_addr().map_err(|e| Error::io(START, e))?;
+        let shared = Arc::new(Shared {
+            job: handle,
+            triggers: Triggers::default(),
+        });
+        let (stop, stopped) = oneshot::channel();
+        let router = routes::router(shared.clone());
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_io()
+            .enable_time()
+            .build()
+            .map_err(|e| Error::io(START, e))?;
+        let thread = host::spawn("rest", move || {
+            if let Err(e) = runtime.block_on(serve(listener, router, stopped)) {
+                tracing::warn!(address = %address, "the REST interface ended: {e}");
+            }
+        })?;
+        let details = shared.job.details();
+        let entry = Entry {
+            job_id: details.job_id.to_string(),
+            name: details.name,
+            pid: std::process::id(),
+            address: address.to_string(),
+            start_ms: details.start_ms,
+        };
+        let registration = Registration::write(entry)
+            .inspect_err(|e| tracing::warn!("the job can't be found by name: {}", e.report()))
+            .ok();
+        tracing::info!(address = %address, job = %shared.job.job_id(), "REST interface");
+        Ok(RestServer {
+            address,
+            shared,
+            registration,
+            stop: Some(stop),
+            thread: Some(thread),
+        })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+impl Drop for RestServer {
+    fn drop(&mut self) {
+        // Out of the folder first: nobody should find a job that is about to go.
+        self.registration = None;
+        let clock = SystemClock::shared();
+        let deadline = clock.monotonic_nanos() + u64::try_from(GRACE.as_nanos()).unwrap_or(0);
+        while self.shared.job.is_over()
+            && self.shared.triggers.waiting_for_a_reader()
+            && clock.monotonic_nanos() < deadline
+        {
+            host::sleep(Duration::from_millis(10));
+        }
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            // A panic there was printed there; there is nothing more to do about it here.
+            let _ = thread.join();
+        }
+    }
+}
+
+async fn serve(listener: TcpListener, router: Router, stopped: oneshot::Receiver<()>) -> io::Result<()> {
+    listener.set_nonblocking(true)?;
+    let listener = tokio::net::TcpListener::from_std(listener)?;
+    let (draining, drain) = oneshot::channel::<()>();
+    let server = axum::serve(listener, router).with_graceful_shutdown(async {
+        // The sender is dropped to stop: that is the signal, not an error.
+        let _ = stopped.await;
+        drop(draining);
+    });
+    let too_long = async {
+        let _ = drain.await;
+        // Nobody is asked for the time here: the limit only cuts off peers that never finish their request.
+        let _ = tokio::time::timeout(DRAIN, std::future::pending::<()>()).await;
+    };
+    tokio::select! {
+        ended = server => ended,
+        () = too_long => Ok(()),
+    }
+}
+
+fn loopback(address: &str) -> Result<IpAddr> {
+    let refused = |message: &str| {
+        Error::config(START, message)
+            .with("rest.bind-address", address)
+            .hint("use 127.0.0.1, ::1 or localhost; reach it from elsewhere through a tunnel such as ssh -L")
+    };
+    if address.eq_ignore_ascii_case("localhost") {
+        return Ok(IpAddr::from([127, 0, 0, 1]));
+    }
+    let ip: IpAddr = address
+        .parse()
+        .map_err(|_| refused("the address is no IP address"))?;
+    if ip.is_loopback() {
+        Ok(ip)
+    } else {
+        Err(refused(
+            "the REST interface asks nobody who they are and so listens on loopback addresses only",
+        ))
+    }
+}
+
+fn bind(ip: IpAddr, port: u16) -> Result<TcpListener> {
+    TcpListener::bind((ip, port)).map_err(|e| {
+        let error = if e.kind() == io::ErrorKind::AddrInUse {
+            Error::new(ErrorKind::Config, START, "the port is taken")
+                .hint("another job may use it; set rest.port=0 for any free port")
+        } else {
+            Error::io(START, e)
+        };
+        error.with("rest.bind-address", ip).with("rest.port", port)
+    })
+}

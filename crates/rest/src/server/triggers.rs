@@ -1,0 +1,126 @@
+//! Operations that take a while: asked for by one request, their outcome fetched by later ones.
+//!
+//! Flink's `CompletedOperationCache`, bounded by number instead of age: when it is full, the oldest finished operation goes.
+
+use millpond_core::host::entropy;
+use millpond_core::{Error, ErrorKind};
+use millpond_runtime::master::{Pending, SavepointInfo};
+use std::collections::VecDeque;
+use std::sync::{Mutex, PoisonError};
+
+/// How many operations are remembered.
+const REMEMBERED: usize = 200;
+
+/// What an operation does; each kind has its own status path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Operation {
+    /// Savepoints, with or without a stop.
+    Savepoint,
+    /// A checkpoint of the job's own.
+    Checkpoint,
+}
+
+/// How far an operation is.
+#[derive(Clone, Debug)]
+pub(super) enum Progress {
+    InProgress,
+    Completed(SavepointInfo),
+    Failed { kind: ErrorKind, report: String },
+}
+
+#[derive(Default)]
+pub(super) struct Triggers(Mutex<VecDeque<Trigger>>);
+
+struct Trigger {
+    id: String,
+    operation: Operation,
+    state: State,
+    fetched: bool,
+}
+
+enum State {
+    Waiting(Pending<SavepointInfo>),
+    Done(Progress),
+}
+
+impl Trigger {
+    /// Looks whether the answer has come.
+    fn look(&mut self) -> Progress {
+        if let State::Waiting(pending) = &self.state
+            && let Some(answer) = pending.poll()
+        {
+            self.state = State::Done(match answer {
+                Ok(info) => Progress::Completed(info),
+                Err(e) => Progress::Failed {
+                    kind: e.kind(),
+                    report: e.report(),
+                },
+            });
+        }
+        match &self.state {
+            State::Waiting(_) => Progress::InProgress,
+            State::Done(progress) => progress.clone(),
+        }
+    }
+}
+
+impl Triggers {
+    /// Starts an operation under `id`, or a fresh id, and returns the id. An id that is known already starts nothing: who
+    /// didn't hear the answer may ask again.
+    ///
+    /// # Errors
+    /// IllegalState when too many operations are under way.
+    pub(super) fn start(
+        &self,
+        operation: Operation,
+        id: Option<String>,
+        trigger: impl FnOnce() -> Pending<SavepointInfo>,
+    ) -> Result<String, Error> {
+        let mut triggers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(id) = &id
+            && triggers.iter().any(|t| t.operation == operation && t.id == *id)
+        {
+            return Ok(id.clone());
+        }
+        if triggers.len() >= REMEMBERED {
+            let done = triggers
+                .iter_mut()
+                .position(|t| !matches!(t.look(), Progress::InProgress));
+            let Some(done) = done else {
+                return Err(
+                    Error::illegal_state("trigger savepoint", "too many are under way already")
+                        .with("under_way", triggers.len())
+                        .hint("wait for some of them"),
+                );
+            };
+            triggers.remove(done);
+        }
+        let id = id.unwrap_or_else(|| format!("{:016x}{:016x}", entropy(), entropy()));
+        triggers.push_back(Trigger {
+            id: id.clone(),
+            operation,
+            state: State::Waiting(trigger()),
+            fetched: false,
+        });
+        Ok(id)
+    }
+
+    /// How far the operation is; `None` when there is no such one.
+    pub(super) fn progress(&self, operation: Operation, id: &str) -> Option<Progress> {
+        let mut triggers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let trigger = triggers
+            .iter_mut()
+            .find(|t| t.operation == operation && t.id == id)?;
+        let progress = trigger.look();
+        trigger.fetched = !matches!(progress, Progress::InProgress);
+        Some(progress)
+    }
+
+    /// Whether an outcome is there that nobody has fetched.
+    pub(super) fn waiting_for_a_reader(&self) -> bool {
+        let mut triggers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        triggers
+            .iter_mut()
+            .any(|t| !t.fetched && !matches!(t.look(), Progress::InProgress))
+    }
+}
