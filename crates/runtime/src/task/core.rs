@@ -37,7 +37,7 @@ pub(super) struct TaskCore {
     channels_ended: Vec<bool>,
     ended: bool,
     frozen_by: Option<CheckpointId>,
-    /// `None`: batches wait until they are full.
+    /// After so long a busy task sends batches that are not full.
     buffer_timeout_nanos: u64,
     flushed_nanos: u64,
     /// Up to here busy, idle and backpressured time is accounted for.
