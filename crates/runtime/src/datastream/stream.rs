@@ -147,10 +147,7 @@ impl<T: Data> DataStream<T> {
     pub fn assign_timestamps_and_watermarks(
         &self,
         strategy: WatermarkStrategy<T>,
-    ) -> SingleOutputStreamOperator<T>
-    where
-        WatermarkStrategy<T>: Send + Sync,
-    {
+    ) -> SingleOutputStreamOperator<T> {
         self.apply(
             "Timestamps/Watermarks",
             OneInputNode::shared(move || TimestampsAndWatermarksOperator::new(strategy.clone())),

@@ -10,6 +10,8 @@ mod meter;
 mod process;
 mod sink;
 mod source;
+#[cfg(test)]
+mod tests;
 mod user_code;
 mod watermarks;
 

@@ -1,16 +1,18 @@
 //! How a harness is set up.
 
-use super::harness::{Harness, HarnessCore, OneInputHarness, TwoInputHarness};
+use super::harness::{Harness, HarnessCore, OneInputHarness, SourceHarness, TwoInputHarness};
 use super::recorder::Recorder;
 use crate::graph::node::{ErasedOutput, NodeFactory, OneInputNode, TwoInputNode};
 use crate::operator::{OperatorContext, OperatorMetrics, RestoredState, TaskInfo};
 use crate::operators::{
     CoProcessOperator, KeyedBroadcastOperator, KeyedCoProcessOperator, KeyedProcessOperator, ProcessOperator,
+    SinkOperator, SourceNode,
 };
 use millpond_api::function::{
     CoProcessFunction, KeyedBroadcastProcessFunction, KeyedCoProcessFunction, KeyedProcessFunction,
     ProcessFunction,
 };
+use millpond_api::{Sink, Source, WatermarkStrategy};
 use millpond_core::host::ManualClock;
 use millpond_core::{Configuration, JobId, OperatorId, Result};
 use millpond_state::handle::OperatorSubtaskState;
@@ -209,4 +211,18 @@ pub fn for_keyed_co_process_function<F: KeyedCoProcessFunction>(
     HarnessBuilder::new(TwoInputNode::shared(move || {
         KeyedCoProcessOperator::new(factory(), first.clone(), second.clone())
     }))
+}
+
+/// A harness for a source.
+pub fn for_source<S: Source>(
+    source: S,
+    watermarks: WatermarkStrategy<S::Out>,
+) -> HarnessBuilder<SourceHarness<S::Out>> {
+    HarnessBuilder::new(SourceNode::shared(source, watermarks))
+}
+
+/// A harness for a sink.
+pub fn for_sink<S: Sink>(sink: S) -> HarnessBuilder<OneInputHarness<S::In, ()>> {
+    let sink = Arc::new(sink);
+    HarnessBuilder::new(OneInputNode::shared(move || SinkOperator::new(Arc::clone(&sink))))
 }

@@ -146,15 +146,6 @@ impl<Out> HarnessCore<Out> {
         each_operator(&mut *self.chain, |operator| operator.close())
     }
 
-    /// Lets a source emit some records.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "sources are tested here, by the crate itself")
-    )]
-    pub(crate) fn poll_source(&mut self) -> Result<InputStatus> {
-        self.chain.poll_source()
-    }
-
     /// The values of the records that came out since the last call.
     pub fn take_output(&mut self) -> Vec<Out> {
         let records = self
@@ -232,6 +223,22 @@ impl<In1: Send + 'static, In2: Send + 'static, Out> TwoInputHarness<In1, In2, Ou
     }
 }
 
+/// One instance of a source. Flink's `SourceOperatorTestContext`.
+pub struct SourceHarness<Out> {
+    core: HarnessCore<Out>,
+    inputs: PhantomData<fn()>,
+}
+
+impl<Out> SourceHarness<Out> {
+    /// Lets the reader emit some records, and the watermark that follows from them.
+    ///
+    /// # Errors
+    /// Whatever the reader fails with.
+    pub fn poll(&mut self) -> Result<InputStatus> {
+        self.core.chain.poll_source()
+    }
+}
+
 /// A harness, as a builder makes it.
 pub trait Harness: std::ops::DerefMut<Target = HarnessCore<Self::Out>> {
     /// The records that come out.
@@ -241,7 +248,7 @@ pub trait Harness: std::ops::DerefMut<Target = HarnessCore<Self::Out>> {
 }
 
 macro_rules! harness {
-    ($name:ident<$($input:ident),*>, $field:ident) => {
+    ($name:ident, [$($input:ident),*], $field:ident) => {
         impl<$($input,)* Out: 'static> Harness for $name<$($input,)* Out> {
             type Out = Out;
             fn of(core: HarnessCore<Out>) -> Self {
@@ -261,8 +268,9 @@ macro_rules! harness {
         }
     };
 }
-harness!(OneInputHarness<In>, input);
-harness!(TwoInputHarness<In1, In2>, inputs);
+harness!(SourceHarness, [], inputs);
+harness!(OneInputHarness, [In], input);
+harness!(TwoInputHarness, [In1, In2], inputs);
 
 /// Does something with every operator of a chain.
 fn each_operator(
