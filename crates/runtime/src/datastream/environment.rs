@@ -159,17 +159,18 @@ impl StreamExecutionEnvironment {
         if let Some(problem) = inner.graph.problem.take() {
             return Err(problem);
         }
+        let mut config = inner.config.clone();
         if let Some(name) = name {
-            inner.config.set(options::PIPELINE_NAME.key, name);
+            config.set(options::PIPELINE_NAME.key, name);
         }
-        let name = inner.config.get(&options::PIPELINE_NAME)?;
+        let name = config.get(&options::PIPELINE_NAME)?;
         let name = name.unwrap_or_else(|| DEFAULT_JOB_NAME.to_string());
-        let job_id = inner.config.get(&options::JOB_ID)?;
-        let (vertices, edges) = translate(&inner.graph, &inner.config)?;
+        let job_id = config.get(&options::JOB_ID)?;
+        let (vertices, edges) = translate(&inner.graph, &config)?;
         Ok(JobGraph {
             job_id: job_id.unwrap_or_else(|| JobId::from_name(&name)),
             name,
-            config: Arc::new(inner.config.clone()),
+            config: Arc::new(config),
             serializers: Arc::new(inner.serializers.clone()),
             vertices,
             edges,

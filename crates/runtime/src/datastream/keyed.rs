@@ -3,7 +3,7 @@
 use super::connected::{BroadcastConnectedStream, KeyedConnectedStreams};
 use super::operator::SingleOutputStreamOperator;
 use super::stream::{BroadcastStream, DataStream};
-use crate::graph::node::{KeySelector, KeyWriter, OneInputNode};
+use crate::graph::node::{KeySelector, KeyWriter, OneInputNode, WriterFactory};
 use crate::graph::stream_graph::StreamEdge;
 use crate::operators::{KeyedProcessOperator, ReduceFunctionAdapter};
 use millpond_api::Data;
@@ -15,6 +15,7 @@ use std::sync::Arc;
 pub struct KeyedStream<K, T> {
     pub(super) stream: DataStream<T>,
     pub(super) selector: KeySelector<T, K>,
+    writer: Arc<dyn WriterFactory>,
 }
 
 impl<K, T> Clone for KeyedStream<K, T> {
@@ -22,18 +23,23 @@ impl<K, T> Clone for KeyedStream<K, T> {
         KeyedStream {
             stream: self.stream.clone(),
             selector: Arc::clone(&self.selector),
+            writer: Arc::clone(&self.writer),
         }
     }
 }
 
 impl<K: StateKey, T: Data> KeyedStream<K, T> {
-    pub(super) fn new(stream: DataStream<T>, selector: KeySelector<T, K>) -> Self {
-        KeyedStream { stream, selector }
+    pub(super) fn new(stream: DataStream<T>, selector: impl Fn(&T) -> K + Send + Sync + 'static) -> Self {
+        let selector = Arc::new(selector);
+        KeyedStream {
+            stream,
+            writer: KeyWriter::shared(Arc::clone(&selector)),
+            selector,
+        }
     }
 
     pub(super) fn edges(&self, input: usize) -> Vec<StreamEdge> {
-        self.stream
-            .edges(input, &KeyWriter::shared(Arc::clone(&self.selector)))
+        self.stream.edges(input, &self.writer)
     }
 
     /// Runs a function that `factory` makes for each parallel instance: `process(CountWindow::default)`.

@@ -182,7 +182,7 @@ impl<T: Data> DataStream<T> {
         &self,
         selector: impl Fn(&T) -> K + Send + Sync + 'static,
     ) -> KeyedStream<K, T> {
-        KeyedStream::new(self.distributed(Exchange::Hash), Arc::new(selector))
+        KeyedStream::new(self.distributed(Exchange::Hash), selector)
     }
 
     /// Puts this stream and one of another type before one operator.

@@ -13,7 +13,7 @@ use crate::task::TaskChain;
 use millpond_api::Data;
 use millpond_core::{Error, OperatorId, Result};
 use millpond_types::StateKey;
-use millpond_types::key_group::key_group_for_hash;
+use millpond_types::key_group::{key_group_for_hash, murmur_hash};
 use std::any::{Any, type_name};
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -169,18 +169,33 @@ impl<T: Data> WriterFactory for PlainWriter<T> {
 /// Finds the key of a record. Flink's `KeySelector`.
 pub(crate) type KeySelector<T, K> = Arc<dyn Fn(&T) -> K + Send + Sync>;
 
-/// Writes records by the key groups of their keys.
-pub(crate) struct KeyWriter<T, K> {
-    selector: KeySelector<T, K>,
+/// Writes records by the key groups of their keys. It knows the selector by its own type, so that finding a record's channel
+/// takes one indirect call and not two.
+pub(crate) struct KeyWriter<T, K, S> {
+    selector: Arc<S>,
+    types: PhantomData<fn(T) -> K>,
 }
 
-impl<T: Data, K: StateKey> KeyWriter<T, K> {
-    pub(crate) fn shared(selector: KeySelector<T, K>) -> Arc<dyn WriterFactory> {
-        Arc::new(KeyWriter { selector })
+impl<T, K, S> KeyWriter<T, K, S>
+where
+    T: Data,
+    K: StateKey,
+    S: Fn(&T) -> K + Send + Sync + 'static,
+{
+    pub(crate) fn shared(selector: Arc<S>) -> Arc<dyn WriterFactory> {
+        Arc::new(KeyWriter {
+            selector,
+            types: PhantomData,
+        })
     }
 }
 
-impl<T: Data, K: StateKey> WriterFactory for KeyWriter<T, K> {
+impl<T, K, S> WriterFactory for KeyWriter<T, K, S>
+where
+    T: Data,
+    K: StateKey,
+    S: Fn(&T) -> K + Send + Sync + 'static,
+{
     fn create(
         &self,
         _exchange: Exchange,
@@ -188,12 +203,18 @@ impl<T: Data, K: StateKey> WriterFactory for KeyWriter<T, K> {
         target_max_parallelism: u32,
     ) -> Result<ErasedOutput> {
         let selector = Arc::clone(&self.selector);
-        let partitioner = Partitioner::hash(target_max_parallelism, move |value: &T| {
-            key_group_for_hash(selector(value).java_hash(), target_max_parallelism)
-        });
-        Ok(ErasedOutput::new::<T>(Box::new(RecordWriter::new(
-            channels,
-            partitioner,
-        )?)))
+        let max = target_max_parallelism;
+        let partitioner = if max.is_power_of_two() {
+            // It nearly always is, and a division would cost more than the hash.
+            Partitioner::hash(max, move |value: &T| {
+                murmur_hash(selector(value).java_hash()) & (max - 1)
+            })
+        } else {
+            Partitioner::hash(max, move |value: &T| {
+                key_group_for_hash(selector(value).java_hash(), max)
+            })
+        };
+        let writer = RecordWriter::new(channels, partitioner)?;
+        Ok(ErasedOutput::new::<T>(Box::new(writer)))
     }
 }

@@ -1,6 +1,6 @@
 //! Carries out what the checkpoint coordinator decides.
 
-use super::Master;
+use super::{Master, stopped_with};
 use super::event::MasterEvent;
 use super::failover::Phase;
 use super::handle::SavepointInfo;
@@ -10,6 +10,8 @@ use millpond_checkpoint::barrier::{CheckpointBarrier, CheckpointKind};
 use millpond_checkpoint::coordinator::{
     CoordinatorCommand, CoordinatorEvent, FailureReason, StoredMetadata, TaskId,
 };
+use millpond_checkpoint::metadata::{PostCheckpointAction, SnapshotType};
+use millpond_checkpoint::result_store::JobStatus as EndStatus;
 use millpond_checkpoint::storage::CompletedCheckpoint;
 use millpond_core::{CheckpointId, Error, ErrorKind, Result};
 use std::collections::{BTreeMap, VecDeque};
@@ -151,6 +153,7 @@ impl Master {
     pub(super) fn stored(&mut self, checkpoint: CheckpointId, result: Result<CompletedCheckpoint>) {
         let result = match result {
             Ok(completed) => {
+                self.mark_stopped(&completed);
                 let stored = StoredMetadata {
                     path: completed.location().uri().to_string(),
                     bytes: completed.metadata_bytes(),
@@ -168,6 +171,21 @@ impl Master {
             Err(e) => Err(e.report()),
         };
         self.tell_coordinator(CoordinatorEvent::MetadataStored { checkpoint, result });
+    }
+
+    /// A job that stops with a savepoint is over from the moment that the savepoint exists: its last output is committed with it.
+    /// Marked as such before anybody is told, or a process killed now and started again would go back to the last checkpoint
+    /// and write that output a second time.
+    fn mark_stopped(&self, completed: &CompletedCheckpoint) {
+        let action = completed.metadata().properties.as_ref().map(|p| p.snapshot_type);
+        let stops = matches!(action, Some(SnapshotType::Savepoint { action, .. }) if action != PostCheckpointAction::None);
+        if !stops {
+            return;
+        }
+        let record = self.job_result(EndStatus::Finished, Some(stopped_with(completed.location().uri())));
+        if let Err(e) = self.storage.write_job_result(&record) {
+            tracing::warn!(job = %self.graph.job_id, reason = %e.report(), "the job's end could not be recorded");
+        }
     }
 
     fn discard(&mut self, checkpoint: CheckpointId, states: &[(TaskId, TaskStates)]) {

@@ -59,6 +59,14 @@ impl Master {
             // The first failure counts; what breaks while the tasks are being stopped follows from it.
             return;
         }
+        if let Phase::Finishing(FinishReason::Stopped { path }) = &self.phase {
+            // The savepoint is where the job goes on; going back to an older checkpoint would repeat what it committed.
+            let error = error.with("savepoint", path).hint("start from the savepoint: it commits what could not be committed now");
+            self.view.failed(now_ms, error.report());
+            self.phase = Phase::Stopping(AfterStop::Fail(error));
+            cancel_tasks(self.attempt.as_ref());
+            return;
+        }
         let finishing = matches!(self.phase, Phase::Finishing(_));
         self.view.failed(now_ms, error.report());
         let decision = if can_be_tried_again(&error) {

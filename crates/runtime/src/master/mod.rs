@@ -17,8 +17,8 @@ mod settings;
 mod start;
 pub mod status;
 mod storage;
-#[cfg(test)]
-mod tests;
+
+
 mod view;
 
 pub use handle::{JobExecutionResult, JobHandle, Pending, SavepointInfo};
@@ -68,6 +68,8 @@ pub fn submit(graph: JobGraph, clock: Arc<dyn Clock>) -> Result<JobHandle> {
     };
     let storage = storage::open(&graph, &settings)?;
     if let Some(result) = storage.read_job_result()? {
+        // The process may have ended in the middle of its cleaning up.
+        CompletedCheckpointStore::new(Arc::clone(&storage), settings.retained)?.shutdown(&result, settings.retention)?;
         view.set_status(JobStatus::Finished, clock.now_ms());
         view.end(Ok(already_finished(&view, &storage, &result, clock.now_ms())));
         return Ok(handle);
@@ -374,6 +376,16 @@ impl Master {
         }
     }
 
+    fn job_result(&self, status: EndStatus, message: Option<String>) -> JobResult {
+        JobResult {
+            job_id: self.graph.job_id,
+            name: self.graph.name.clone(),
+            status,
+            end_time_ms: self.clock.now_ms(),
+            message,
+        }
+    }
+
     fn set_status(&self, status: JobStatus) {
         self.view.set_status(status, self.clock.now_ms());
     }
@@ -403,13 +415,7 @@ impl Master {
             }
         };
         self.executor.close();
-        let record = JobResult {
-            job_id: self.graph.job_id,
-            name: self.graph.name.clone(),
-            status: end,
-            end_time_ms: self.clock.now_ms(),
-            message,
-        };
+        let record = self.job_result(end, message);
         let stored = self.store.shutdown(&record, self.settings.retention);
         self.storage.close();
         self.set_status(status);
@@ -427,6 +433,10 @@ impl Master {
             })
         }));
     }
+}
+
+fn stopped_with(savepoint: &str) -> String {
+    format!("it was stopped with the savepoint {savepoint}")
 }
 
 fn task_events(sender: &Sender<MasterEvent>) -> TaskEventSink {

@@ -67,6 +67,7 @@ impl JobView {
                 id: vertex_id(graph, number),
                 name: v.name.clone(),
                 is_source: v.is_source,
+                is_sink: !graph.edges.iter().any(|e| e.source == number),
                 parallelism: v.parallelism,
                 max_parallelism: v.max_parallelism,
                 ..VertexDetails::default()
