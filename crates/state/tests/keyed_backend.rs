@@ -13,7 +13,11 @@ use millpond_state::snapshot::SnapshotKind;
 use millpond_state::stream::StateHandleReader;
 use millpond_state::stream::memory::MemoryStreams;
 use millpond_state::timer::InternalTimerService;
-use millpond_types::{KeyGroupRange, StateKey, StateType, VoidNamespace};
+use millpond_types::{
+    Compatibility, DataInput, DataOutput, KeyGroupRange, SerializerSnapshot, SharedSerializer, StateKey,
+    StateType, TypeSerializer, VoidNamespace,
+};
+use std::sync::Arc;
 
 const MAX_PARALLELISM: u32 = 16;
 
@@ -431,5 +435,85 @@ fn a_flipped_byte_in_a_shard_file_is_always_noticed() {
         let error = backend::<i64>(std::slice::from_ref(&handle), &streams, true).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Corrupt);
         assert!(error.to_string().contains(&h.shared[0].local_path), "{error}");
+    }
+}
+
+/// Numbers that were once written with four bytes and are now written with eight.
+#[derive(Debug)]
+struct Widening {
+    version: i32,
+}
+
+impl TypeSerializer<i64> for Widening {
+    fn serialize(&self, value: &i64, out: &mut DataOutput) -> Result<()> {
+        match self.version {
+            1 => out.write_i32(*value as i32),
+            _ => out.write_i64(*value),
+        }
+        Ok(())
+    }
+    fn deserialize(&self, input: &mut DataInput<'_>) -> Result<i64> {
+        match self.version {
+            1 => input.read_i32().map(i64::from),
+            _ => input.read_i64(),
+        }
+    }
+    fn snapshot(&self) -> SerializerSnapshot {
+        SerializerSnapshot::own("widening", self.version, Vec::new(), Vec::new())
+    }
+    fn resolve_compatibility(&self, old: &SerializerSnapshot) -> Compatibility {
+        match old.version.cmp(&self.version) {
+            std::cmp::Ordering::Equal => Compatibility::AsIs,
+            std::cmp::Ordering::Less => Compatibility::AfterMigration,
+            std::cmp::Ordering::Greater => Compatibility::Incompatible("written by a newer job".into()),
+        }
+    }
+    fn deserialize_migrating(&self, old: &SerializerSnapshot, input: &mut DataInput<'_>) -> Result<i64> {
+        Widening { version: old.version }.deserialize(input)
+    }
+}
+
+/// Writes a value, a list and a map with one version of a serializer and reads them with the next; the next snapshot holds the
+/// new layout alone, which the old version refuses.
+#[test]
+fn values_are_migrated_when_a_serializer_says_so() {
+    type Opened = (ValueState<i64>, ListState<i64>, MapState<String, i64>);
+    fn open(b: &mut KeyedStateBackend<i64>, version: i32) -> Result<Opened> {
+        let void = VoidNamespace::serializer;
+        let serializer: SharedSerializer<i64> = Arc::new(Widening { version });
+        let values = ValueStateDescriptor::with_serializer("v", serializer.clone());
+        let lists = ListStateDescriptor::with_serializer("l", serializer.clone());
+        let maps = MapStateDescriptor::with_serializer("m", String::serializer(), serializer);
+        Ok((
+            b.value_state(values, void(), VoidNamespace)?,
+            b.list_state(lists, void(), VoidNamespace)?,
+            b.map_state(maps, void(), VoidNamespace)?,
+        ))
+    }
+    for incremental in [false, true] {
+        let (mut b, streams) = new(incremental);
+        let (values, lists, maps) = open(&mut b, 1).unwrap();
+        b.set_current_key(1).unwrap();
+        values.update(-2).unwrap();
+        lists.add_all([3, 4]).unwrap();
+        maps.put("a".into(), 5).unwrap();
+        let old = [snapshot(&mut b, &streams, 1, SnapshotKind::Checkpoint)];
+
+        let mut b = backend::<i64>(&old, &streams, incremental).unwrap();
+        let (values, lists, maps) = open(&mut b, 2).unwrap();
+        b.set_current_key(1).unwrap();
+        assert_eq!(values.get().unwrap(), Some(-2));
+        assert_eq!(lists.get().unwrap(), [3, 4]);
+        assert_eq!(maps.entries().unwrap(), [("a".to_owned(), 5)]);
+        values.update(1 << 40).unwrap();
+        let new = [snapshot(&mut b, &streams, 2, SnapshotKind::Checkpoint)];
+
+        let mut b = backend::<i64>(&new, &streams, incremental).unwrap();
+        let error = open(&mut b, 1).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Incompatible);
+        assert!(error.to_string().contains("newer job"), "{error}");
+        let (values, ..) = open(&mut b, 2).unwrap();
+        b.set_current_key(1).unwrap();
+        assert_eq!(values.get().unwrap(), Some(1 << 40));
     }
 }

@@ -23,6 +23,35 @@ use millpond_types::{KeyGroupRange, SharedSerializer, StateKey};
 use std::rc::Rc;
 
 /// The keyed state of one operator instance. Flink's `AbstractKeyedStateBackend`.
+///
+/// ```
+/// use millpond_state::backend::{KeyedStateBackend, KeyedStateBackendParameters};
+/// use millpond_state::descriptor::ValueStateDescriptor;
+/// use millpond_state::snapshot::SnapshotKind;
+/// use millpond_state::stream::memory::MemoryStreams;
+/// use millpond_types::{KeyGroupRange, StateType, VoidNamespace};
+///
+/// # fn main() -> millpond_core::Result<()> {
+/// let streams = MemoryStreams::default();
+/// let parameters = KeyedStateBackendParameters::<String>::new(KeyGroupRange::new(0, 127)?, 128);
+/// let mut backend = KeyedStateBackend::hashmap(parameters.clone(), &[], &streams)?;
+/// let descriptor = ValueStateDescriptor::<i64>::new("count").default_value(0);
+/// let count = backend.value_state(descriptor.clone(), VoidNamespace::serializer(), VoidNamespace)?;
+/// backend.set_current_key("N14228".to_owned())?;
+/// count.update(count.value()? + 1)?;
+///
+/// // The snapshot is of this moment; writing goes on, and another thread may run it meanwhile.
+/// let snapshot = backend.snapshot(1, SnapshotKind::Checkpoint)?;
+/// count.update(7)?;
+/// let handle = snapshot.run(&streams)?.handle;
+///
+/// let mut restored = KeyedStateBackend::hashmap(parameters, handle.as_slice(), &streams)?;
+/// let count = restored.value_state(descriptor, VoidNamespace::serializer(), VoidNamespace)?;
+/// restored.set_current_key("N14228".to_owned())?;
+/// assert_eq!(count.value()?, 1);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub enum KeyedStateBackend<K> {
     /// State as objects in memory. Flink's `HashMapStateBackend`.

@@ -22,7 +22,7 @@ use world::{Job, TestKey};
 
 /// Operations of a case.
 const OPERATIONS: usize = 10_000;
-const CASES: u64 = 60;
+const CASES: u64 = 100;
 
 fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok()?.parse().ok()
