@@ -42,6 +42,11 @@ impl<'a, T> Collector<'a, T> {
         self.emit(value, timestamp);
     }
 
+    /// Emits several results.
+    pub fn collect_all(&mut self, values: impl IntoIterator<Item = T>) {
+        values.into_iter().for_each(|value| self.collect(value));
+    }
+
     /// Emits a result with a timestamp of its own (milliseconds since the epoch).
     #[inline]
     pub fn collect_with_timestamp(&mut self, value: T, timestamp: i64) {

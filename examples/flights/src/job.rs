@@ -67,7 +67,10 @@ pub fn build(env: &StreamExecutionEnvironment, args: &FlightsArgs) -> Result<()>
     let names = airlines.union(&[&planes]).broadcast();
 
     flights
-        .flat_map(|row: FlightRow, out| out.collect_all(row.leg()))
+        .flat_map(|row: FlightRow, out| {
+            out.collect_all(row.leg());
+            Ok(())
+        })
         .name("legs")
         .key_by(|leg| leg.tailnum.clone())
         .connect(&names)

@@ -1,6 +1,6 @@
 //! The table at the end: read back from what the job committed, so it says what a reader of the output would see.
 
-use crate::model::{CarrierReport, ClosedChain};
+use crate::model::{CarrierReport, ClosedChain, ClosedLeg};
 use comfy_table::{Attribute, Cell, CellAlignment, Table, presets};
 use millpond::prelude::*;
 use serde::de::DeserializeOwned;
@@ -56,13 +56,6 @@ impl Findings {
     fn longest_chains(&self, text: &mut String) {
         let mut table = table(&["legs", "aircraft", "model", "airline", "from", "late by", "route"]);
         for c in self.chains.iter().take(10) {
-            let mut route: Vec<&str> = Vec::new();
-            for leg in &c.route {
-                if route.last() != Some(&leg.from.as_str()) {
-                    route.push(&leg.from);
-                }
-                route.push(&leg.to);
-            }
             let hours = format!(
                 "{} h {:02} min",
                 c.departure_delay_minutes / 60,
@@ -75,7 +68,7 @@ impl Findings {
                 Cell::new(&c.airline),
                 Cell::new(&c.first_departure),
                 right(hours),
-                Cell::new(route.join(" ")),
+                Cell::new(route(&c.route)),
             ]);
         }
         let _ = writeln!(
@@ -140,9 +133,24 @@ impl Findings {
     }
 }
 
+/// The legs' destinations, with an origin where it changes: `EWR > TYS DTW, JFK > BOS`.
+fn route(legs: &[ClosedLeg]) -> String {
+    let mut text = String::new();
+    let mut from = None;
+    for leg in legs {
+        if from != Some(&leg.from) {
+            text.push_str(if from.is_some() { ", " } else { "" });
+            text.push_str(&format!("{} >", leg.from));
+            from = Some(&leg.from);
+        }
+        text.push_str(&format!(" {}", leg.to));
+    }
+    text
+}
+
 fn table(header: &[&str]) -> Table {
     let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
+    table.load_style(presets::UTF8_FULL_CONDENSED);
     table.set_header(header.iter().map(|h| Cell::new(h).add_attribute(Attribute::Bold)));
     table
 }
