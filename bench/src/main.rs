@@ -5,8 +5,11 @@ mod hashmap;
 
 use millpond_core::{Error, Result};
 
-/// The suites by name.
-const SUITES: &[(&str, fn() -> Result<()>)] = &[("hashmap", hashmap::run)];
+/// A suite: its name and what runs it.
+type Suite = (&'static str, fn() -> Result<()>);
+
+/// All suites.
+const SUITES: &[Suite] = &[("hashmap", hashmap::run)];
 
 fn main() -> Result<()> {
     let named: Vec<String> = std::env::args().skip(1).collect();
