@@ -1,10 +1,16 @@
 //! Answers as JSON, and failures as Flink gives them: `{"errors": ["..."]}`.
 
 use axum::Json;
+use axum::extract::Request;
 use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use millpond_core::{Error, ErrorKind};
 use serde_json::json;
+
+/// The framework's own texts are a sentence.
+const TEXT_BYTES_MAX: usize = 16 * 1024;
 
 /// A request that can't be answered. Flink's `ErrorResponseBody`.
 #[derive(Debug)]
@@ -49,4 +55,25 @@ impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         (self.status, Json(json!({ "errors": [self.message] }))).into_response()
     }
+}
+
+/// Gives the refusals that the framework itself makes (an odd query or path) the same form as ours.
+pub(super) async fn failures_as_json(request: Request, next: Next) -> Response {
+    let response = next.run(request).await;
+    let status = response.status();
+    let json = response
+        .headers()
+        .get(CONTENT_TYPE)
+        .is_some_and(|t| t.as_bytes().starts_with(b"application/json"));
+    if json || !(status.is_client_error() || status.is_server_error()) {
+        return response;
+    }
+    let text = axum::body::to_bytes(response.into_body(), TEXT_BYTES_MAX)
+        .await
+        .unwrap_or_default();
+    let message = match std::str::from_utf8(&text) {
+        Ok(text) if !text.is_empty() => text.to_string(),
+        _ => status.to_string(),
+    };
+    Refusal::new(status, message).into_response()
 }

@@ -6,12 +6,14 @@
 
 mod answer;
 mod guard;
+mod operations;
 mod routes;
 mod triggers;
+mod view;
 
 use crate::registry::{Entry, Registration};
 use axum::Router;
-use millpond_core::host::{self, Clock, JoinHandle, SystemClock};
+use millpond_core::host::{self, JoinHandle, SystemClock};
 use millpond_core::{Error, ErrorKind, Result};
 use millpond_runtime::master::JobHandle;
 use std::io;

@@ -1,22 +1,128 @@
-//! The paths.
+//! The paths that tell about the job, and what all paths share. Flink's `WebMonitorEndpoint.initializeHandlers`.
 
 use super::Shared;
-use super::answer::Refusal;
+use super::answer::{Answer, Refusal, failures_as_json};
 use super::guard::local_only;
-use axum::extract::State;
-use axum::extract::rejection::JsonRejection;
-use axum::routing::get;
+use super::{operations, view};
+use crate::wire::{Checkpoint, Checkpoints, Exceptions, Job, JobsOverview, Overview};
+use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::http::{StatusCode, Uri};
+use axum::routing::{get, post};
 use axum::{Json, Router, middleware};
+use millpond_core::JobId;
+use millpond_runtime::master::JobDetails;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
+/// Bodies are a path and a few words.
+const BODY_BYTES_MAX: usize = 64 * 1024;
+
+pub(super) type JobState = State<Arc<Shared>>;
+
 pub(super) fn router(shared: Arc<Shared>) -> Router {
     Router::new()
+        .route("/overview", get(overview))
         .route("/jobs", get(jobs))
+        .route("/jobs/overview", get(jobs_overview))
+        .route("/jobs/{job}", get(job).patch(operations::cancel))
+        .route("/jobs/{job}/status", get(status))
+        .route("/jobs/{job}/exceptions", get(exceptions))
+        .route(
+            "/jobs/{job}/checkpoints",
+            get(checkpoints).post(operations::trigger_checkpoint),
+        )
+        .route("/jobs/{job}/checkpoints/details/{checkpoint}", get(checkpoint))
+        .route(
+            "/jobs/{job}/checkpoints/{trigger}",
+            get(operations::checkpoint_status),
+        )
+        .route("/jobs/{job}/savepoints", post(operations::trigger_savepoint))
+        .route(
+            "/jobs/{job}/savepoints/{trigger}",
+            get(operations::savepoint_status),
+        )
+        .route("/jobs/{job}/stop", post(operations::stop))
+        .fallback(unknown_path)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(middleware::from_fn(failures_as_json))
         .layer(middleware::from_fn(local_only))
         .with_state(shared)
 }
 
-async fn jobs(State(shared): State<Arc<Shared>>) -> Json<Value> {
+impl Shared {
+    /// The job, if `id` is its id.
+    pub(super) fn check(&self, id: &str) -> Answer<()> {
+        let id: JobId = id
+            .parse()
+            .map_err(|e: millpond_core::Error| Refusal::bad_request(e.to_string()))?;
+        if id == self.job.job_id() {
+            return Ok(());
+        }
+        Err(Refusal::not_found(format!(
+            "no job {id} here; this process runs {}",
+            self.job.job_id()
+        )))
+    }
+
+    fn details(&self, id: &str) -> Answer<JobDetails> {
+        self.check(id)?;
+        Ok(self.job.details())
+    }
+}
+
+async fn overview(State(shared): JobState) -> Json<Overview> {
+    Json(view::overview(&shared.job.details()))
+}
+
+async fn jobs(State(shared): JobState) -> Json<Value> {
     Json(json!({"jobs": [{"id": shared.job.job_id().to_string(), "status": shared.job.status().as_str()}]}))
+}
+
+async fn jobs_overview(State(shared): JobState) -> Json<JobsOverview> {
+    let jobs = vec![view::job_summary(&shared.job.details())];
+    Json(JobsOverview { jobs })
+}
+
+async fn job(State(shared): JobState, Path(job): Path<String>) -> Answer<Json<Job>> {
+    Ok(Json(view::job(&shared.details(&job)?)))
+}
+
+async fn status(State(shared): JobState, Path(job): Path<String>) -> Answer<Json<Value>> {
+    shared.check(&job)?;
+    Ok(Json(json!({ "status": shared.job.status().as_str() })))
+}
+
+async fn exceptions(State(shared): JobState, Path(job): Path<String>) -> Answer<Json<Exceptions>> {
+    Ok(Json(view::exceptions(&shared.details(&job)?)))
+}
+
+async fn checkpoints(State(shared): JobState, Path(job): Path<String>) -> Answer<Json<Checkpoints>> {
+    Ok(Json(view::checkpoints(&shared.details(&job)?)))
+}
+
+async fn checkpoint(
+    State(shared): JobState,
+    Path((job, checkpoint)): Path<(String, String)>,
+) -> Answer<Json<Checkpoint>> {
+    let details = shared.details(&job)?;
+    let id: u64 = checkpoint
+        .parse()
+        .map_err(|_| Refusal::bad_request(format!("a checkpoint's id is a number, not {checkpoint:?}")))?;
+    view::checkpoint(&details, id).map(Json).ok_or_else(|| {
+        Refusal::not_found(format!(
+            "no checkpoint {id} of this job is remembered; see /jobs/{job}/checkpoints"
+        ))
+    })
+}
+
+async fn unknown_path(uri: Uri) -> Refusal {
+    Refusal::not_found(format!("no such path: {}", uri.path()))
+}
+
+async fn wrong_method(uri: Uri) -> Refusal {
+    Refusal::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        format!("another method is needed for {}", uri.path()),
+    )
 }

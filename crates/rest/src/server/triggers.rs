@@ -116,11 +116,9 @@ impl Triggers {
         Some(progress)
     }
 
-    /// Whether an outcome is there that nobody has fetched.
+    /// Whether there are outcomes, or will be, that nobody has fetched.
     pub(super) fn waiting_for_a_reader(&self) -> bool {
-        let mut triggers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        triggers
-            .iter_mut()
-            .any(|t| !t.fetched && !matches!(t.look(), Progress::InProgress))
+        let triggers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        triggers.iter().any(|t| !t.fetched)
     }
 }

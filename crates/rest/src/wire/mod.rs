@@ -1,1 +1,29 @@
 //! The JSON that server and client exchange: Flink's field names as plain structs.
+//!
+//! Both sides use the same structs, so they can't drift apart; the tests compare the names with Flink's. Reading ignores fields
+//! it doesn't know, so that the client also understands a newer server.
+
+mod checkpoints;
+mod jobs;
+mod operations;
+
+pub use checkpoints::{
+    Checkpoint, CheckpointTask, Checkpoints, Counts, Latest, MinMaxAvg, Quantiles, Restored, Summary,
+};
+pub use jobs::{
+    ExceptionEntry, ExceptionHistory, Exceptions, Job, JobSummary, JobsOverview, Overview, TaskShares,
+    Vertex, VertexMetrics,
+};
+pub use operations::{
+    CheckpointRequest, FailureCause, Operation, OperationStatus, SavepointRequest, StatusId, StopRequest,
+    Triggered,
+};
+
+use serde::{Deserialize, Serialize};
+
+/// A request that was refused. Flink's `ErrorResponseBody`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Errors {
+    /// What is wrong, for people.
+    pub errors: Vec<String>,
+}

@@ -1,0 +1,204 @@
+//! The paths that ask the job for something: savepoints, stop, checkpoints, cancellation. Flink's `SavepointHandlers`,
+//! `StopWithSavepointHandlers`, `CheckpointHandlers` and `JobCancellationHandler`.
+
+use super::Shared;
+use super::answer::{Answer, Refusal};
+use super::routes::JobState;
+use super::triggers::{Operation as Kind, Progress};
+use crate::wire::{
+    CheckpointRequest, FailureCause, Operation, OperationStatus, SavepointRequest, StatusId, StopRequest,
+    Triggered,
+};
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use millpond_runtime::master::{JobHandle, Pending, SavepointInfo};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+type Accepted<T> = Answer<(StatusCode, Json<T>)>;
+type Body = Result<Bytes, BytesRejection>;
+
+/// The query of `PATCH /jobs/:jobid`.
+#[derive(Deserialize)]
+pub(super) struct Termination {
+    mode: Option<String>,
+}
+
+pub(super) async fn trigger_savepoint(
+    State(shared): JobState,
+    Path(job): Path<String>,
+    body: Body,
+) -> Accepted<Triggered> {
+    shared.check(&job)?;
+    let request: SavepointRequest = read(body)?;
+    only("formatType", request.format_type.as_deref(), "CANONICAL")?;
+    start(
+        &shared,
+        Kind::Savepoint,
+        request.trigger_id,
+        |job| match request.cancel_job {
+            true => job.stop_with_savepoint(false, request.target_directory),
+            false => job.trigger_savepoint(request.target_directory),
+        },
+    )
+}
+
+pub(super) async fn stop(
+    State(shared): JobState,
+    Path(job): Path<String>,
+    body: Body,
+) -> Accepted<Triggered> {
+    shared.check(&job)?;
+    let request: StopRequest = read(body)?;
+    only("formatType", request.format_type.as_deref(), "CANONICAL")?;
+    start(&shared, Kind::Savepoint, request.trigger_id, |job| {
+        job.stop_with_savepoint(request.drain, request.target_directory)
+    })
+}
+
+pub(super) async fn trigger_checkpoint(
+    State(shared): JobState,
+    Path(job): Path<String>,
+    body: Body,
+) -> Accepted<Triggered> {
+    shared.check(&job)?;
+    let request: CheckpointRequest = read(body)?;
+    only("checkpointType", request.checkpoint_type.as_deref(), "CONFIGURED")?;
+    start(
+        &shared,
+        Kind::Checkpoint,
+        request.trigger_id,
+        JobHandle::trigger_checkpoint,
+    )
+}
+
+pub(super) async fn savepoint_status(
+    State(shared): JobState,
+    Path((job, trigger)): Path<(String, String)>,
+) -> Answer<Json<OperationStatus>> {
+    status(&shared, Kind::Savepoint, &job, &trigger)
+}
+
+pub(super) async fn checkpoint_status(
+    State(shared): JobState,
+    Path((job, trigger)): Path<(String, String)>,
+) -> Answer<Json<OperationStatus>> {
+    status(&shared, Kind::Checkpoint, &job, &trigger)
+}
+
+pub(super) async fn cancel(
+    State(shared): JobState,
+    Path(job): Path<String>,
+    Query(query): Query<Termination>,
+) -> Accepted<Value> {
+    shared.check(&job)?;
+    match query.mode.as_deref() {
+        None | Some("cancel") => {}
+        Some("stop") => {
+            return Err(Refusal::bad_request(
+                "mode=stop is no longer there: POST to /jobs/:jobid/stop",
+            ));
+        }
+        Some(other) => {
+            return Err(Refusal::bad_request(format!(
+                "mode={other} is unknown: only cancel is there"
+            )));
+        }
+    }
+    running(&shared)?;
+    shared.job.cancel();
+    Ok((StatusCode::ACCEPTED, Json(json!({}))))
+}
+
+fn start(
+    shared: &Shared,
+    kind: Kind,
+    trigger_id: Option<String>,
+    trigger: impl FnOnce(&JobHandle) -> Pending<SavepointInfo>,
+) -> Accepted<Triggered> {
+    let trigger_id = trigger_id.as_deref().map(hex_id).transpose()?;
+    running(shared)?;
+    let request_id = shared.triggers.start(kind, trigger_id, || trigger(&shared.job))?;
+    Ok((StatusCode::ACCEPTED, Json(Triggered { request_id })))
+}
+
+fn status(shared: &Shared, kind: Kind, job: &str, trigger: &str) -> Answer<Json<OperationStatus>> {
+    shared.check(job)?;
+    let trigger = hex_id(trigger)?;
+    let progress = shared
+        .triggers
+        .progress(kind, &trigger)
+        .ok_or_else(|| Refusal::not_found(format!("no operation has the trigger id {trigger}")))?;
+    let (id, operation) = match progress {
+        Progress::InProgress => ("IN_PROGRESS", None),
+        Progress::Completed(info) => ("COMPLETED", Some(outcome(kind, info))),
+        Progress::Failed { kind, report } => {
+            let failure_cause = Some(FailureCause {
+                class: kind.as_str().to_string(),
+                stack_trace: report,
+            });
+            let failed = Operation {
+                failure_cause,
+                ..Operation::default()
+            };
+            ("COMPLETED", Some(failed))
+        }
+    };
+    let status = StatusId { id: id.to_string() };
+    Ok(Json(OperationStatus { status, operation }))
+}
+
+fn outcome(kind: Kind, info: SavepointInfo) -> Operation {
+    match kind {
+        Kind::Savepoint => Operation {
+            location: Some(info.path),
+            ..Operation::default()
+        },
+        Kind::Checkpoint => Operation {
+            checkpoint_id: Some(info.checkpoint),
+            ..Operation::default()
+        },
+    }
+}
+
+fn running(shared: &Shared) -> Answer<()> {
+    let status = shared.job.status();
+    if status.is_globally_terminal() {
+        let why = format!("the job is over: {}", status.as_str());
+        return Err(Refusal::new(StatusCode::CONFLICT, why));
+    }
+    Ok(())
+}
+
+/// An empty body stands for one without fields, as with Flink.
+fn read<T: DeserializeOwned + Default>(body: Body) -> Answer<T> {
+    let bytes = body.map_err(|e| Refusal::new(e.status(), e.body_text()))?;
+    if bytes.iter().all(u8::is_ascii_whitespace) {
+        return Ok(T::default());
+    }
+    serde_json::from_slice(&bytes)
+        .map_err(|e| Refusal::bad_request(format!("the body is not as it should be: {e}")))
+}
+
+fn only(field: &str, value: Option<&str>, there: &str) -> Answer<()> {
+    match value {
+        Some(v) if v != there => Err(Refusal::bad_request(format!(
+            "{field}={v} is not available: only {there} is"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// A trigger id as Flink writes it: 32 hexadecimal digits, here in lower case.
+fn hex_id(text: &str) -> Answer<String> {
+    if text.len() == 32 && text.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return Ok(text.to_ascii_lowercase());
+    }
+    Err(Refusal::bad_request(format!(
+        "a trigger id has 32 hexadecimal digits, not {text:?}"
+    )))
+}

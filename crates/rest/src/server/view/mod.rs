@@ -1,0 +1,7 @@
+//! What the engine says about a job, in Flink's words for it.
+
+mod checkpoints;
+mod jobs;
+
+pub(super) use checkpoints::{checkpoint, checkpoints};
+pub(super) use jobs::{exceptions, job, job_summary, overview};
