@@ -461,3 +461,55 @@ fn the_end_of_input_fires_every_event_timer() -> Result<()> {
     );
     Ok(())
 }
+
+/// Adds up one stream and multiplies by what the other said last.
+#[derive(Default)]
+struct Scaled {
+    factor: i64,
+}
+
+impl CoProcessFunction for Scaled {
+    type In1 = i64;
+    type In2 = i64;
+    type Out = i64;
+
+    fn process_element1(
+        &mut self,
+        n: i64,
+        ctx: &mut ProcessContext<'_>,
+        out: &mut Collector<'_, i64>,
+    ) -> Result<()> {
+        out.collect_with_timestamp(n * self.factor, ctx.timestamp().unwrap_or(0) + 1);
+        Ok(())
+    }
+    fn process_element2(
+        &mut self,
+        factor: i64,
+        _: &mut ProcessContext<'_>,
+        _: &mut Collector<'_, i64>,
+    ) -> Result<()> {
+        if factor == 0 {
+            return Err(Error::user("no factor"));
+        }
+        self.factor = factor;
+        Ok(())
+    }
+}
+
+#[test]
+fn connected_streams_keep_their_sides_apart() -> Result<()> {
+    let mut h = for_co_process_function(Scaled::default).open()?;
+    h.process_element2(3, 0)?;
+    h.process_element1(5, 10)?;
+    h.process_watermark(20)?;
+    assert_eq!(
+        h.take_elements(),
+        [Element::Record(15, Some(11)), Element::Watermark(20)]
+    );
+    let e = h.process_element2(0, 0).unwrap_err();
+    assert_eq!(
+        (e.kind(), e.context("operator")),
+        (ErrorKind::UserFunction, Some("tested"))
+    );
+    Ok(())
+}
