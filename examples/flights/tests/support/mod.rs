@@ -3,6 +3,8 @@
 #![expect(dead_code, reason = "each test file uses its part")]
 
 use millpond::core::host::sleep;
+use millpond_rest::client::JobClient;
+use millpond_rest::registry::Entry;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
@@ -145,4 +147,21 @@ pub fn assert_same(got: &[String], expected: &[String], what: &str) {
         only(got, expected),
         only(expected, got)
     );
+}
+
+/// The REST client of the job that runs as `child`, once it can be found.
+pub fn client(place: &Place, child: &mut Child) -> JobClient {
+    let folder = place.path().join("home").join("jobs");
+    for _ in 0..1000 {
+        for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
+            let Ok(text) = std::fs::read(entry.path()) else { continue };
+            let Ok(found) = serde_json::from_slice::<Entry>(&text) else { continue };
+            if found.pid == child.id() {
+                return JobClient::new(found.address.parse().unwrap(), found.job_id.parse().unwrap());
+            }
+        }
+        assert!(child.try_wait().unwrap().is_none(), "the job ended before it could be found");
+        sleep(Duration::from_millis(10));
+    }
+    panic!("the job can't be found in {}", folder.display());
 }
