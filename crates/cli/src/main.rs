@@ -1,1 +1,47 @@
-fn main() {}
+//! The `millpond` command: runs jobs, lists them, takes savepoints, stops and cancels them, with Flink's verbs.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`args`] | the command line |
+//! | [`run`] | `run`: becomes the job |
+//! | [`control`] | `savepoint`, `checkpoint`, `stop`, `cancel` |
+//! | [`show`] | `list` and `checkpoints`: tables and JSON |
+//! | [`output`], [`units`] | how things are printed |
+//!
+//! Everything that it knows about running jobs it learns through `millpond_rest::client`.
+
+mod args;
+mod control;
+mod output;
+mod run;
+mod show;
+mod units;
+
+use args::{Cli, Command};
+use clap::Parser;
+use millpond_core::Result;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    output::log_warnings();
+    match carry_out(cli.command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            output::complain(&format!("error: {}", e.report()));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn carry_out(command: Command) -> Result<()> {
+    match command {
+        Command::Run(args) => Err(run::run(&args)),
+        Command::List(args) => show::list(&args),
+        Command::Checkpoints(args) => show::checkpoints(&args),
+        Command::Savepoint(args) => control::savepoint(&args),
+        Command::Checkpoint(args) => control::checkpoint(&args),
+        Command::Stop(args) => control::stop(&args),
+        Command::Cancel(args) => control::cancel(&args),
+    }
+}

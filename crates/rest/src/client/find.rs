@@ -2,12 +2,13 @@
 
 use super::connection::Connection;
 use super::job::JobClient;
-use crate::registry::{self, Entry};
+use crate::registry::{Entry, Registry};
 use crate::wire::{JobSummary, JobsOverview};
 use millpond_core::{Error, ErrorKind, JobId, Result};
+use std::fs;
 use std::io;
 use std::net::{SocketAddr, TcpStream};
-use std::path::PathBuf;
+use std::path::Path;
 use std::time::Duration;
 
 /// How long a job may take to say that it is there.
@@ -31,16 +32,20 @@ enum Behind {
     Nobody,
 }
 
-/// All jobs of this user that run on this machine, by name and start. Entries that no process stands behind any more are cleared away.
+/// All jobs in the registry that run, by name and start. Entries that no process stands behind any more are cleared away.
 ///
 /// # Errors
-/// Io when the registry folder can't be read; Config when it is not this user's own.
-pub fn list() -> Result<Vec<FoundJob>> {
+/// Io when the registry's folder can't be read; Config when it is not this user's own.
+pub fn list(registry: &Registry) -> Result<Vec<FoundJob>> {
     let mut jobs = Vec::new();
-    for (path, entry) in registry::entries()? {
+    for (path, entry) in registry.entries()? {
         match look(&path, entry) {
             Behind::Job(job) => jobs.push(job),
-            Behind::Nobody => registry::remove(&path),
+            Behind::Nobody => {
+                if let Err(e) = fs::remove_file(&path) {
+                    tracing::debug!(path = %path.display(), "stale entry not removed: {e}");
+                }
+            }
         }
     }
     jobs.sort_by(|a, b| (&a.entry.name, a.entry.start_ms).cmp(&(&b.entry.name, b.entry.start_ms)));
@@ -50,12 +55,12 @@ pub fn list() -> Result<Vec<FoundJob>> {
 /// The running job that `text` means: a job id, the beginning of one, a name, or the `address:port` where it listens.
 ///
 /// # Errors
-/// NotFound when there is none, naming the ones that run; Config when there are several.
-pub fn find(text: &str) -> Result<FoundJob> {
-    choose(list()?, text)
+/// As [`list`]; NotFound when there is none, naming the ones that run; Config when there are several.
+pub fn find(registry: &Registry, text: &str) -> Result<FoundJob> {
+    choose(list(registry)?, text)
 }
 
-fn look(path: &PathBuf, entry: Entry) -> Behind {
+fn look(path: &Path, entry: Entry) -> Behind {
     let (Ok(address), Ok(id)) = (entry.address.parse::<SocketAddr>(), entry.job_id.parse::<JobId>()) else {
         tracing::warn!(path = %path.display(), "an entry that no job wrote is cleared away");
         return Behind::Nobody;

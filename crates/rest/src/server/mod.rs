@@ -11,7 +11,7 @@ mod routes;
 mod triggers;
 mod view;
 
-use crate::registry::{Entry, Registration};
+use crate::registry::{Entry, Registration, Registry};
 use axum::Router;
 use millpond_core::host::{self, JoinHandle, SystemClock};
 use millpond_core::{Error, ErrorKind, Result};
@@ -56,12 +56,20 @@ struct Shared {
 }
 
 impl RestServer {
-    /// Serves the job at `address` and `port` (0: any free one) until dropped, and makes it findable in the registry folder
-    /// ([`crate::registry::folder`]). A folder that can't be written is a warning: the job still runs and answers.
+    /// Serves the job at `address` and `port` (0: any free one) until dropped, and enters it in the user's [`Registry`]. A
+    /// registry that can't be written is a warning: the job still runs and answers.
     ///
     /// # Errors
     /// Config when the address isn't one of loopback, or the port is taken; Io when there is no socket or thread to be had.
     pub fn start(handle: JobHandle, address: &str, port: u16) -> Result<RestServer> {
+        RestServer::start_in(&Registry::of_user(), handle, address, port)
+    }
+
+    /// As [`RestServer::start`], with a registry of one's own choice.
+    ///
+    /// # Errors
+    /// As [`RestServer::start`].
+    pub fn start_in(registry: &Registry, handle: JobHandle, address: &str, port: u16) -> Result<RestServer> {
         let listener = bind(loopback(address)?, port)?;
         let address = listener.local_addr().map_err(|e| Error::io(START, e))?;
         let shared = Arc::new(Shared {
@@ -88,7 +96,8 @@ impl RestServer {
             address: address.to_string(),
             start_ms: details.start_ms,
         };
-        let registration = Registration::write(entry)
+        let registration = registry
+            .register(&entry)
             .inspect_err(|e| tracing::warn!("the job can't be found by name: {}", e.report()))
             .ok();
         tracing::info!(address = %address, job = %shared.job.job_id(), "REST interface");

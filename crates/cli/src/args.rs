@@ -1,0 +1,222 @@
+//! The command line. Flink's `CliFrontend`: its verbs and the long and short spellings of its options.
+
+use clap::{Args, Parser, Subcommand};
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+const ABOUT: &str = "Runs and controls streaming jobs on this machine";
+
+const EXAMPLES: &str = "Examples:
+  millpond run -p 4 ./flights --data nycflights13
+  millpond list
+  millpond savepoint flights /var/savepoints
+  millpond stop --savepointPath /var/savepoints flights
+  millpond run -s /var/savepoints/savepoint-0a1b2c-d3e4f5 ./flights --data nycflights13
+
+A JOB is a job id, the beginning of one, a name, or the address:port where the job listens.
+Running jobs are found through $MILLPOND_HOME, or $XDG_RUNTIME_DIR, or the temporary folder.";
+
+#[derive(Parser)]
+#[command(name = "millpond", version, about = ABOUT, after_help = EXAMPLES, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Run a job
+    Run(RunArgs),
+    /// List the jobs that run
+    List(ListArgs),
+    /// Take a savepoint of a job and print its path
+    Savepoint(SavepointArgs),
+    /// Stop a job with a savepoint and print its path
+    Stop(StopArgs),
+    /// Cancel a job, without a savepoint
+    Cancel(CancelArgs),
+    /// Take a checkpoint of a job now
+    Checkpoint(CheckpointArgs),
+    /// Show the checkpoints of a job
+    Checkpoints(CheckpointsArgs),
+}
+
+const RUN_EXAMPLES: &str = "Examples:
+  millpond run ./wordcount
+  millpond run -p 4 -D execution.checkpointing.interval=10s ./wordcount --input big.txt
+  millpond run -s /var/savepoints/savepoint-0a1b2c-d3e4f5 ./wordcount
+
+Options before BINARY are for the run; everything after it goes to the job as it is.
+The exit code is the job's own.";
+
+/// The options go to the job's binary, which checks them: they are its own.
+#[derive(Args)]
+#[command(after_help = RUN_EXAMPLES)]
+pub(crate) struct RunArgs {
+    /// Start from this savepoint or checkpoint: its folder or its `_metadata` file
+    #[arg(
+        short = 's',
+        long = "fromSavepoint",
+        alias = "from-savepoint",
+        value_name = "PATH"
+    )]
+    pub(crate) from_savepoint: Option<PathBuf>,
+
+    /// How many tasks each operator runs as
+    #[arg(short = 'p', long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) parallelism: Option<u32>,
+
+    /// Set an option; may be given many times, and wins over --config
+    #[arg(short = 'D', value_name = "KEY=VALUE", value_parser = definition)]
+    pub(crate) define: Vec<String>,
+
+    /// Who owns the snapshot given with -s: claim (the job) or no-claim (you)
+    #[arg(long = "claimMode", alias = "claim-mode", value_name = "MODE", value_parser = claim_mode)]
+    pub(crate) claim_mode: Option<String>,
+
+    /// Leave state of the snapshot behind that belongs to no operator of this job
+    #[arg(
+        short = 'n',
+        long = "allowNonRestoredState",
+        alias = "allow-non-restored-state"
+    )]
+    pub(crate) allow_non_restored_state: bool,
+
+    /// Read options from a Flink config.yaml
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+
+    /// The job: a program built with Millpond
+    #[arg(value_name = "BINARY")]
+    pub(crate) binary: PathBuf,
+
+    /// The job's own arguments
+    #[arg(value_name = "ARGS", trailing_var_arg = true, allow_hyphen_values = true)]
+    pub(crate) args: Vec<OsString>,
+}
+
+#[derive(Args)]
+#[command(after_help = "Examples:\n  millpond list\n  millpond list --json | jq -r '.[].jid'")]
+pub(crate) struct ListArgs {
+    /// Also jobs that are over or don't answer
+    #[arg(short, long)]
+    pub(crate) all: bool,
+    /// Print JSON instead of a table
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args)]
+#[command(after_help = "Example:\n  millpond savepoint flights /var/savepoints")]
+pub(crate) struct SavepointArgs {
+    /// The job: id, beginning of an id, name, or address:port
+    pub(crate) job: String,
+    /// The folder to put it in; without one, the job's execution.checkpointing.savepoint-dir
+    #[arg(value_name = "DIR")]
+    pub(crate) directory: Option<PathBuf>,
+}
+
+#[derive(Args)]
+#[command(after_help = "Example:\n  millpond stop --savepointPath /var/savepoints flights")]
+pub(crate) struct StopArgs {
+    /// The job: id, beginning of an id, name, or address:port
+    pub(crate) job: String,
+    /// The folder to put the savepoint in; without one, the job's execution.checkpointing.savepoint-dir
+    #[arg(
+        short = 'p',
+        long = "savepointPath",
+        alias = "savepoint-path",
+        value_name = "DIR"
+    )]
+    pub(crate) directory: Option<PathBuf>,
+    /// Let all timers fire before: the end of the job's work, not a place to go on from
+    #[arg(short, long)]
+    pub(crate) drain: bool,
+}
+
+#[derive(Args)]
+#[command(after_help = "Example:\n  millpond cancel flights")]
+pub(crate) struct CancelArgs {
+    /// The job: id, beginning of an id, name, or address:port
+    pub(crate) job: String,
+}
+
+#[derive(Args)]
+#[command(after_help = "Example:\n  millpond checkpoint flights")]
+pub(crate) struct CheckpointArgs {
+    /// The job: id, beginning of an id, name, or address:port
+    pub(crate) job: String,
+}
+
+#[derive(Args)]
+#[command(
+    after_help = "Examples:\n  millpond checkpoints flights\n  millpond checkpoints --json flights | jq .counts"
+)]
+pub(crate) struct CheckpointsArgs {
+    /// The job: id, beginning of an id, name, or address:port
+    pub(crate) job: String,
+    /// Print JSON instead of a table: the answer of /jobs/:jobid/checkpoints
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+fn definition(text: &str) -> Result<String, String> {
+    match text.split_once('=') {
+        Some((key, _)) if !key.trim().is_empty() => Ok(text.to_string()),
+        _ => Err("expected KEY=VALUE".to_string()),
+    }
+}
+
+fn claim_mode(text: &str) -> Result<String, String> {
+    match text.to_ascii_lowercase().replace('_', "-").as_str() {
+        mode @ ("claim" | "no-claim") => Ok(mode.to_string()),
+        _ => Err("expected claim or no-claim".to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    /// What stands after the binary is the job's, even when it looks like an option of ours.
+    #[test]
+    fn everything_after_the_binary_is_the_jobs() {
+        let cli = Cli::try_parse_from([
+            "millpond", "run", "-p", "2", "./job", "-p", "x", "--help", "--", "-D",
+        ])
+        .unwrap();
+        let Command::Run(run) = cli.command else {
+            panic!("not run")
+        };
+        assert_eq!(run.parallelism, Some(2));
+        assert_eq!(run.args, ["-p", "x", "--help", "--", "-D"]);
+    }
+
+    #[test]
+    fn flinks_spellings_are_taken() {
+        for line in [
+            "millpond run --fromSavepoint a --allowNonRestoredState --claimMode NO_CLAIM job",
+            "millpond run --from-savepoint a --allow-non-restored-state --claim-mode no-claim job",
+            "millpond stop -p dir -d job",
+            "millpond stop --savepointPath dir --drain job",
+            "millpond list -a",
+        ] {
+            assert!(Cli::try_parse_from(line.split(' ')).is_ok(), "{line}");
+        }
+        for line in [
+            "millpond run -p 0 job",
+            "millpond run -D x job",
+            "millpond run",
+            "millpond stop",
+            "millpond x",
+        ] {
+            assert!(Cli::try_parse_from(line.split(' ')).is_err(), "{line}");
+        }
+    }
+}

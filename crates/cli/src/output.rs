@@ -1,0 +1,97 @@
+//! Printing: results on standard output, the rest on standard error, colours only for people.
+
+use crate::units;
+use comfy_table::{Attribute, Cell, ContentArrangement, Table, presets};
+use millpond_core::{Error, ErrorKind, Result};
+use millpond_rest::client::Waiting;
+use serde::Serialize;
+use std::fmt::Display;
+use std::io::{self, ErrorKind as IoKind, IsTerminal, Write};
+
+/// Prints a result.
+///
+/// # Errors
+/// Io when standard output can't be written. A reader that has seen enough (`| head`) is no error.
+pub(crate) fn print(text: impl Display) -> Result<()> {
+    match writeln!(io::stdout(), "{text}") {
+        Err(e) if e.kind() != IoKind::BrokenPipe => Err(Error::io("print", e)),
+        _ => Ok(()),
+    }
+}
+
+/// Prints a result for programs.
+///
+/// # Errors
+/// As [`print`].
+pub(crate) fn print_json(value: &impl Serialize) -> Result<()> {
+    let text = serde_json::to_string_pretty(value)
+        .map_err(|e| Error::new(ErrorKind::IllegalState, "print", "the answer is no JSON").source(e))?;
+    print(text)
+}
+
+/// Says something to the person at the terminal.
+pub(crate) fn complain(text: &str) {
+    // With standard error closed, nobody is left to tell.
+    let _ = writeln!(io::stderr(), "{text}");
+}
+
+/// Sends the library's warnings to standard error.
+pub(crate) fn log_warnings() {
+    let _ = tracing_subscriber::fmt()
+        .with_max_level(tracing_subscriber::filter::LevelFilter::WARN)
+        .with_writer(io::stderr)
+        .with_ansi(false)
+        .with_target(false)
+        .without_time()
+        .try_init();
+}
+
+/// An empty table with a header. On a terminal it fits its width; in a pipe every row is one line.
+pub(crate) fn table(header: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    let colourless = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
+    if io::stdout().is_terminal() && !colourless {
+        table.set_content_arrangement(ContentArrangement::Dynamic);
+    } else {
+        table.force_no_tty();
+        table.set_content_arrangement(ContentArrangement::Disabled);
+    }
+    table.set_header(header.iter().map(|h| Cell::new(h).add_attribute(Attribute::Bold)));
+    table
+}
+
+/// A line on a terminal that is redrawn while something is waited for; nothing in a pipe.
+pub(crate) struct ProgressLine {
+    what: String,
+    shown: bool,
+}
+
+impl ProgressLine {
+    pub(crate) fn new(what: String) -> Self {
+        ProgressLine { what, shown: false }
+    }
+
+    pub(crate) fn show(&mut self, waiting: Waiting) {
+        if !io::stderr().is_terminal() {
+            return;
+        }
+        let tasks = match waiting.tasks {
+            Some((done, all)) => format!(": {done} of {all} tasks"),
+            None => String::new(),
+        };
+        let ms = i64::try_from(waiting.elapsed.as_millis()).unwrap_or(i64::MAX);
+        let mut stderr = io::stderr();
+        let _ = write!(stderr, "\r\x1b[2K{}{tasks}, {}", self.what, units::duration(ms));
+        let _ = stderr.flush();
+        self.shown = true;
+    }
+}
+
+impl Drop for ProgressLine {
+    fn drop(&mut self) {
+        if self.shown {
+            let _ = write!(io::stderr(), "\r\x1b[2K");
+        }
+    }
+}
