@@ -1,6 +1,7 @@
 //! Benchmarks as a plain program: `millpond-bench <suite>...`, all suites when none is named. Each line is
 //! `<suite> <operation> <number>`: operations a second, or milliseconds where the name says so.
 
+mod engine;
 mod hashmap;
 
 use millpond_core::{Error, Result};
@@ -9,7 +10,7 @@ use millpond_core::{Error, Result};
 type Suite = (&'static str, fn() -> Result<()>);
 
 /// All suites.
-const SUITES: &[Suite] = &[("hashmap", hashmap::run)];
+const SUITES: &[Suite] = &[("hashmap", hashmap::run), ("engine", engine::run)];
 
 fn main() -> Result<()> {
     let named: Vec<String> = std::env::args().skip(1).collect();
