@@ -9,9 +9,9 @@ help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: ## Build and run the main job on a year of flights.
-	$(CARGO) build --quiet --release --bin flights
+	$(CARGO) build --release --bin flights
 	@rm -rf $(OUT)/flights
-	$(CARGO) run --quiet --release --bin flights -- run --output $(OUT)/flights/chains -p 2 \
+	$(CARGO) run --quiet --release --bin flights -- -p 2 --output $(OUT)/flights/findings \
 	  -D execution.checkpointing.interval=500ms -D execution.checkpointing.dir=$(OUT)/flights/checkpoints
 
 test: lint doc ## Everything that must pass: format, lints, docs, unit, property, integration and doc tests.

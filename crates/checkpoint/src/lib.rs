@@ -5,8 +5,8 @@
 
 pub mod align;
 pub mod barrier;
-pub mod coordinator;
 pub mod completed;
+pub mod coordinator;
 pub mod metadata;
 pub mod recovery;
 pub mod registry;

@@ -4,14 +4,16 @@
 //! ends. Decisions are made at once; the deleting itself is handed to the storage's background thread.
 
 mod discard;
-mod options;
+mod retention;
 
-pub use options::{CLAIM_MODE, ClaimMode, EXTERNALIZED_RETENTION, NUM_RETAINED, RetentionPolicy};
+pub use millpond_core::config::options::ClaimMode;
+pub use retention::RetentionPolicy;
 
 use crate::recovery::Recovered;
 use crate::registry::SharedFileRegistry;
 use crate::result_store::{JobResult, JobStatus};
 use crate::storage::{CheckpointLocation, CompletedCheckpoint, FileSystemCheckpointStorage};
+use millpond_core::config::options;
 use millpond_core::{CheckpointId, Error, Result};
 use millpond_state::handle::OperatorSubtaskState;
 use std::collections::VecDeque;
@@ -58,7 +60,7 @@ impl CompletedCheckpointStore {
                 "start checkpoint store",
                 "at least one checkpoint has to be retained",
             )
-            .with("key", NUM_RETAINED.key)
+            .with("key", options::NUM_RETAINED.key)
             .hint("use 1 or more"));
         }
         Ok(CompletedCheckpointStore {

@@ -89,12 +89,14 @@ options! {
         "the folder for savepoints whose request names none";
     NUM_RETAINED: u32 = "execution.checkpointing.num-retained" or "state.checkpoints.num-retained", Some("1"), positive,
         "how many completed checkpoints are kept; more cost space and are what a damaged one is replaced by";
-    CHECKPOINT_RETENTION: CheckpointRetention = "execution.checkpointing.externalized-checkpoint-retention", Some("NO_EXTERNALIZED_CHECKPOINTS"), retention,
+    CHECKPOINT_RETENTION: CheckpointRetention = "execution.checkpointing.externalized-checkpoint-retention" or "execution.checkpointing.externalized-checkpoint-mode", Some("NO_EXTERNALIZED_CHECKPOINTS"), retention,
         "what becomes of checkpoints when the job is cancelled: RETAIN_ON_CANCELLATION, DELETE_ON_CANCELLATION or NO_EXTERNALIZED_CHECKPOINTS (deleted); a job that fails for good keeps them unless NO_EXTERNALIZED_CHECKPOINTS is given";
     INCREMENTAL: bool = "execution.checkpointing.incremental" or "state.backend.incremental", Some("false"), parse_bool,
         "whether a checkpoint stores only what changed since the one before";
-    DATA_INLINE_THRESHOLD: u64 = "execution.checkpointing.data-inline-threshold" or "state.storage.fs.memory-threshold", Some("20kb"), parse_memory_size,
+    DATA_INLINE_THRESHOLD: u64 = "execution.checkpointing.data-inline-threshold" or "state.storage.fs.memory-threshold" or "state.backend.fs.memory-threshold", Some("20kb"), parse_memory_size,
         "state smaller than this stands in the metadata file instead of a file of its own, at most 1 mb";
+    WRITE_BUFFER_SIZE: u64 = "execution.checkpointing.write-buffer-size" or "state.storage.fs.write-buffer-size" or "state.backend.fs.write-buffer-size", Some("8mb"), parse_memory_size,
+        "how much of a checkpoint file is gathered before it goes out; from 5 mb (which less is raised to) to 64 mb: more uses more memory, less makes more requests";
     CHECKPOINT_HISTORY: u32 = "web.checkpoints.history", Some("10"), positive,
         "how many checkpoints the statistics remember";
 
@@ -157,12 +159,13 @@ pub enum CheckpointRetention {
     NoExternalizedCheckpoints,
 }
 
-/// `execution.state-recovery.claim-mode`. Flink's `RecoveryClaimMode`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// `execution.state-recovery.claim-mode`: whose a snapshot is after a job was started from it. Flink's `RecoveryClaimMode`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum ClaimMode {
-    /// The snapshot becomes the job's.
+    /// It is the job's now: deleted when newer checkpoints take its place.
     Claim,
-    /// The snapshot stays the user's.
+    /// It stays its owner's: never changed or deleted, and no later checkpoint names its files. The default.
+    #[default]
     NoClaim,
 }
 

@@ -1,10 +1,10 @@
 //! Carries out what the checkpoint coordinator decides.
 
-use super::{Master, stopped_with};
 use super::event::MasterEvent;
 use super::failover::Phase;
 use super::handle::SavepointInfo;
 use super::storage::{self, TaskStates};
+use super::{Master, stopped_with};
 use crate::task::{SubtaskReport, TaskControl};
 use millpond_checkpoint::barrier::{CheckpointBarrier, CheckpointKind};
 use millpond_checkpoint::coordinator::{
@@ -145,12 +145,12 @@ impl Master {
         );
         self.executor.run(Box::new(move || {
             let metadata = storage::metadata(&graph, checkpoint, kind, retention, states);
-            let result = location.commit(&metadata);
+            let result = location.commit(&metadata).map(Box::new);
             let _ = sender.send(MasterEvent::Stored { checkpoint, result });
         }));
     }
 
-    pub(super) fn stored(&mut self, checkpoint: CheckpointId, result: Result<CompletedCheckpoint>) {
+    pub(super) fn stored(&mut self, checkpoint: CheckpointId, result: Result<Box<CompletedCheckpoint>>) {
         let result = match result {
             Ok(completed) => {
                 self.mark_stopped(&completed);
@@ -165,7 +165,7 @@ impl Master {
                     path = %completed.location().display(),
                     "checkpoint complete"
                 );
-                self.store.add(completed);
+                self.store.add(*completed);
                 Ok(stored)
             }
             Err(e) => Err(e.report()),
@@ -182,7 +182,10 @@ impl Master {
         if !stops {
             return;
         }
-        let record = self.job_result(EndStatus::Finished, Some(stopped_with(completed.location().uri())));
+        let record = self.job_result(
+            EndStatus::Finished,
+            Some(stopped_with(completed.location().uri())),
+        );
         if let Err(e) = self.storage.write_job_result(&record) {
             tracing::warn!(job = %self.graph.job_id, reason = %e.report(), "the job's end could not be recorded");
         }

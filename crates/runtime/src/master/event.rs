@@ -14,7 +14,7 @@ pub(crate) enum MasterEvent {
     /// A checkpoint's metadata is written, or not.
     Stored {
         checkpoint: CheckpointId,
-        result: Result<CompletedCheckpoint>,
+        result: Result<Box<CompletedCheckpoint>>,
     },
     /// Somebody asks for something.
     Request(Request),

@@ -17,7 +17,10 @@ impl StreamExecutionEnvironment {
     pub fn execute_async(&self, name: &str) -> Result<JobHandle> {
         let config = self.configuration();
         let mut graph = self.build_job_graph((!config.contains(&options::PIPELINE_NAME)).then_some(name))?;
-        if let (Some(path), None) = (config.get(&options::RECOVERY_PATH)?, config.get(&options::JOB_ID)?) {
+        if let (Some(path), None) = (
+            config.get(&options::RECOVERY_PATH)?,
+            config.get(&options::JOB_ID)?,
+        ) {
             // A path that can't be resolved is refused in a moment, with a better text.
             let resolved = std::fs::canonicalize(&path).map_or(path, |p| p.display().to_string());
             graph.job_id = JobId::from_savepoint(&graph.name, &resolved);

@@ -61,7 +61,9 @@ impl Master {
         }
         if let Phase::Finishing(FinishReason::Stopped { path }) = &self.phase {
             // The savepoint is where the job goes on; going back to an older checkpoint would repeat what it committed.
-            let error = error.with("savepoint", path).hint("start from the savepoint: it commits what could not be committed now");
+            let error = error
+                .with("savepoint", path)
+                .hint("start from the savepoint: it commits what could not be committed now");
             self.view.failed(now_ms, error.report());
             self.phase = Phase::Stopping(AfterStop::Fail(error));
             cancel_tasks(self.attempt.as_ref());

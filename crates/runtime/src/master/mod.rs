@@ -18,7 +18,6 @@ mod start;
 pub mod status;
 mod storage;
 
-
 mod view;
 
 pub use handle::{JobExecutionResult, JobHandle, Pending, SavepointInfo};
@@ -43,7 +42,7 @@ use millpond_core::{CheckpointId, Error, Result};
 use restart::RestartStrategy;
 use settings::Settings;
 use std::collections::BTreeSet;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use storage::{Locations, TaskStates};
 use view::{JobView, TaskState};
@@ -69,7 +68,8 @@ pub fn submit(graph: JobGraph, clock: Arc<dyn Clock>) -> Result<JobHandle> {
     let storage = storage::open(&graph, &settings)?;
     if let Some(result) = storage.read_job_result()? {
         // The process may have ended in the middle of its cleaning up.
-        CompletedCheckpointStore::new(Arc::clone(&storage), settings.retained)?.shutdown(&result, settings.retention)?;
+        CompletedCheckpointStore::new(Arc::clone(&storage), settings.retained)?
+            .shutdown(&result, settings.retention)?;
         view.set_status(JobStatus::Finished, clock.now_ms());
         view.end(Ok(already_finished(&view, &storage, &result, clock.now_ms())));
         return Ok(handle);
@@ -208,11 +208,8 @@ impl Master {
             .min();
         let timeout = deadline.and_then(|at| self.clock.block_for(at));
         match timeout {
-            Some(timeout) => match self.events.recv_timeout(timeout) {
-                Ok(event) => Some(event),
-                // The master holds a sender itself, so the channel is never disconnected.
-                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => None,
-            },
+            // The master holds a sender itself, so the channel is never disconnected.
+            Some(timeout) => self.events.recv_timeout(timeout).ok(),
             None => self.events.recv().ok(),
         }
     }

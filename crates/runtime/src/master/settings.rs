@@ -41,17 +41,10 @@ impl Settings {
             savepoint_dir: c.get(&options::SAVEPOINT_DIR)?,
             storage: StorageOptions::from_configuration(c)?,
             retained: c.require(&options::NUM_RETAINED)? as usize,
-            retention: match c.require(&options::CHECKPOINT_RETENTION)? {
-                options::CheckpointRetention::RetainOnCancellation => RetentionPolicy::RetainOnCancellation,
-                options::CheckpointRetention::DeleteOnCancellation => RetentionPolicy::DeleteOnCancellation,
-                options::CheckpointRetention::NoExternalizedCheckpoints => RetentionPolicy::NoExternalized,
-            },
+            retention: c.require(&options::CHECKPOINT_RETENTION)?.into(),
             restore_path: c.get(&options::RECOVERY_PATH)?,
             allow_non_restored: c.require(&options::IGNORE_UNCLAIMED_STATE)?,
-            claim: match c.require(&options::CLAIM_MODE)? {
-                options::ClaimMode::Claim => ClaimMode::Claim,
-                options::ClaimMode::NoClaim => ClaimMode::NoClaim,
-            },
+            claim: c.require(&options::CLAIM_MODE)?,
             channel_capacity: c.require(&options::BUFFERS_PER_CHANNEL)? as usize,
         };
         if c.require(&options::INCREMENTAL)? && settings.coordinator.max_concurrent > 1 {

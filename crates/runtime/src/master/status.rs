@@ -127,7 +127,11 @@ impl JobDetails {
 
     /// Records that the vertices without consumers took: what reached the sinks.
     pub fn records_out(&self) -> u64 {
-        self.vertices.iter().filter(|v| v.is_sink).map(|v| v.records_in).sum()
+        self.vertices
+            .iter()
+            .filter(|v| v.is_sink)
+            .map(|v| v.records_in)
+            .sum()
     }
 
     /// The lowest watermark of all tasks that have one.

@@ -34,7 +34,7 @@ struct Inner {
 }
 
 enum Outcome {
-    Ended(JobExecutionResult),
+    Ended(Box<JobExecutionResult>),
     /// The error goes to who asks first; who asks later gets its text.
     Failed(Option<Error>, millpond_core::ErrorKind, String),
 }
@@ -131,7 +131,7 @@ impl JobView {
 
     pub(super) fn end(&self, outcome: Result<JobExecutionResult>) {
         let outcome = match outcome {
-            Ok(result) => Outcome::Ended(result),
+            Ok(result) => Outcome::Ended(Box::new(result)),
             Err(error) => {
                 let (kind, text) = (error.kind(), error.report());
                 Outcome::Failed(Some(error), kind, text)
@@ -150,7 +150,7 @@ impl JobView {
         loop {
             match &mut inner.outcome {
                 None => inner = self.ended.wait(inner).unwrap_or_else(PoisonError::into_inner),
-                Some(Outcome::Ended(result)) => return Ok(result.clone()),
+                Some(Outcome::Ended(result)) => return Ok((**result).clone()),
                 Some(Outcome::Failed(error, kind, text)) => {
                     return Err(error
                         .take()

@@ -36,7 +36,8 @@ impl Opened {
         let restored = ctx.restored.as_ref().map(|r| r.state.managed_operator.as_slice());
         let mut opened = Opened {
             name: ctx.operator_name.clone(),
-            state: OperatorStateBackend::restore(restored.unwrap_or_default(), &*ctx.state_reader)?,
+            state: OperatorStateBackend::restore(restored.unwrap_or_default(), &*ctx.state_reader)?
+                .with_serializers(Arc::clone(&ctx.serializers)),
             clock: Arc::clone(&ctx.clock),
             watermark: i64::MIN,
             meter: Meter::of(ctx),

@@ -39,7 +39,8 @@ impl<S: Sink> OneInputOperator for SinkOperator<S> {
 
     fn initialize(&mut self, ctx: OperatorContext, _out: &mut dyn ChainOutput<()>) -> Result<()> {
         let restored = ctx.restored.as_ref().map(|r| r.state.managed_operator.as_slice());
-        let mut state = OperatorStateBackend::restore(restored.unwrap_or_default(), &*ctx.state_reader)?;
+        let mut state = OperatorStateBackend::restore(restored.unwrap_or_default(), &*ctx.state_reader)?
+            .with_serializers(Arc::clone(&ctx.serializers));
         let writer = self
             .sink
             .create_writer(&mut SinkInitContext {

@@ -6,23 +6,11 @@ use crate::graph::{ChainFactory, OperatorDescription};
 use crate::operator::{OperatorMetrics, RestoredState, TaskInfo};
 use millpond_checkpoint::barrier::{CheckpointBarrier, CheckpointingMode};
 use millpond_checkpoint::coordinator::TaskId;
-use millpond_core::config::parse_duration;
 use millpond_core::host::Clock;
-use millpond_core::{CheckpointId, ConfigOption, Configuration, Result};
+use millpond_core::{CheckpointId, Configuration, Result};
 use millpond_state::stream::{CheckpointStreamFactory, StateHandleReader};
 use millpond_types::SerializerRegistry;
 use std::sync::Arc;
-use std::time::Duration;
-
-/// After which time a busy task sends batches that aren't full: the most that collecting them can add to a record's
-/// latency at each exchange. Smaller costs throughput.
-pub const BUFFER_TIMEOUT: ConfigOption<Duration> = ConfigOption {
-    key: "execution.buffer-timeout.interval",
-    fallback_keys: &["execution.buffer-timeout"],
-    default: Some("100 ms"),
-    doc: "how long a busy task keeps back a batch that isn't full; 0 sends after every step",
-    parse: parse_duration,
-};
 
 /// Takes a task's news. Called from the task's thread and from those that snapshots are written on; must not block.
 pub type TaskEventSink = Arc<dyn Fn(TaskEvent) + Send + Sync>;

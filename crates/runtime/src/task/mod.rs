@@ -24,8 +24,8 @@ mod visit;
 
 pub use crate::channel::{ChannelSender, TaskMailbox};
 pub use deployment::{
-    BUFFER_TIMEOUT, CheckpointStorageAccess, OperatorDeployment, SnapshotExecutor, SnapshotJob,
-    TaskCheckpointing, TaskDeployment, TaskEventSink,
+    CheckpointStorageAccess, OperatorDeployment, SnapshotExecutor, SnapshotJob, TaskCheckpointing,
+    TaskDeployment, TaskEventSink,
 };
 pub use driver::{Driven, drive, run_task_thread};
 pub use event::{SubtaskReport, TaskControl, TaskEvent, TaskEventKind};

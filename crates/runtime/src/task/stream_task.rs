@@ -2,7 +2,7 @@
 //! loop turned inside out. What a step does is in [`super::core`].
 
 use super::core::TaskCore;
-use super::deployment::{BUFFER_TIMEOUT, TaskDeployment};
+use super::deployment::TaskDeployment;
 use super::event::TaskEventKind;
 use super::visit::each_operator;
 use super::{ChannelSender, TaskChain, TaskMetrics};
@@ -10,6 +10,7 @@ use crate::channel::TaskSignal;
 use crate::graph::ChainFactory;
 use crate::operator::{OperatorContext, TaskInfo, VisitOrder};
 use millpond_checkpoint::coordinator::TaskId;
+use millpond_core::config::options;
 use millpond_core::hash::HashMap;
 use millpond_core::{Configuration, Error, ErrorKind, OperatorId, Result};
 use std::fmt;
@@ -121,7 +122,8 @@ impl StreamTask {
             mut contexts,
             config,
         } = start;
-        self.core.set_buffer_timeout(config.get(&BUFFER_TIMEOUT)?);
+        self.core
+            .set_buffer_timeout(config.get(&options::BUFFER_TIMEOUT)?);
         let chain = self.chain.insert(factory.create(&self.core.info, outputs)?);
         each_operator(&mut **chain, VisitOrder::DownstreamFirst, |operator| {
             let id = operator.operator_id();

@@ -28,7 +28,10 @@ fn a_checkpoint_folder_that_cannot_be_used_is_refused_at_start() {
     let path = file.path().join("checkpoints").display().to_string();
     let e = refused("execution.checkpointing.dir", &path);
     assert!(e.report().contains(&path), "{}", e.report());
-    assert_eq!(refused("execution.checkpointing.dir", "s3://bucket/x").kind(), ErrorKind::Unsupported);
+    assert_eq!(
+        refused("execution.checkpointing.dir", "s3://bucket/x").kind(),
+        ErrorKind::Unsupported
+    );
 }
 
 #[test]

@@ -16,7 +16,10 @@ fn a_bounded_job_ends_with_a_checkpoint_that_commits_its_last_output() {
     assert_eq!(result.details.status, JobStatus::Finished);
     assert_eq!(result.details.checkpoints.counts.completed, 1);
     assert_eq!(occurrences(sink.collected()), expected_counts(5000));
-    assert_eq!((result.details.records_in(), result.details.records_out()), (5000, 5000));
+    assert_eq!(
+        (result.details.records_in(), result.details.records_out()),
+        (5000, 5000)
+    );
 }
 
 #[test]
@@ -39,7 +42,10 @@ fn a_cancelled_job_says_so_and_answers_no_more() {
     job.cancel();
     assert_eq!(job.wait().unwrap_err().kind(), ErrorKind::Cancelled);
     assert_eq!(job.status(), JobStatus::Canceled);
-    let e = job.trigger_savepoint(Some("/nowhere".to_string())).wait().unwrap_err();
+    let e = job
+        .trigger_savepoint(Some("/nowhere".to_string()))
+        .wait()
+        .unwrap_err();
     assert_eq!(e.kind(), ErrorKind::IllegalState, "{e}");
 }
 
@@ -55,7 +61,10 @@ fn a_finished_job_with_durable_checkpoints_is_not_run_twice() {
     };
     assert!(run("daily").already_finished.is_none());
     let again = run("daily").already_finished.expect("the job has its result");
-    assert!(again.contains("pipeline.name"), "tells how to run it again: {again}");
+    assert!(
+        again.contains("pipeline.name"),
+        "tells how to run it again: {again}"
+    );
     assert_eq!(occurrences(sink.collected()), expected_counts(1000));
     assert!(run("another name").already_finished.is_none());
 }

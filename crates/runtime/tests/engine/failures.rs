@@ -8,7 +8,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 /// Fails (by `how`) the first `times` times that it sees `at`, and counts how often it did.
-fn fails(times: u32, at: i64, how: fn() -> Error) -> (Arc<AtomicU32>, impl Fn(i64) -> millpond_core::Result<i64> + Send + Sync) {
+fn fails(
+    times: u32,
+    at: i64,
+    how: fn() -> Error,
+) -> (
+    Arc<AtomicU32>,
+    impl Fn(i64) -> millpond_core::Result<i64> + Send + Sync,
+) {
     let failed = Arc::new(AtomicU32::new(0));
     let count = Arc::clone(&failed);
     let f = move |n| {
@@ -30,7 +37,11 @@ fn a_failing_function_restarts_the_job_and_each_record_still_counts_once() {
         let result = env.execute("unlucky").unwrap();
         assert_eq!(result.details.restarts, 2, "{:?}", result.details.root_exception);
         assert!(failed.load(Ordering::SeqCst) >= 2);
-        assert_eq!(occurrences(sink.collected()), expected_counts(4000), "parallelism {parallelism}");
+        assert_eq!(
+            occurrences(sink.collected()),
+            expected_counts(4000),
+            "parallelism {parallelism}"
+        );
         let (_, why) = result.details.root_exception.unwrap();
         assert!(why.contains("bad luck"), "{why}");
     }
@@ -42,7 +53,13 @@ fn at_least_once_loses_nothing() {
     let env = environment(2);
     env.set_option("execution.checkpointing.mode", "AT_LEAST_ONCE");
     let (_, f) = fails(1, 3000, || Error::user("bad luck"));
-    count_into(&numbers(&env, Some(4000), 20_000).try_map(f).rebalance().map(|n| n), &sink);
+    count_into(
+        &numbers(&env, Some(4000), 20_000)
+            .try_map(f)
+            .rebalance()
+            .map(|n| n),
+        &sink,
+    );
     env.execute("at least once").unwrap();
     let seen = sink.collected();
     let keys_counted: std::collections::BTreeMap<i64, i64> =
@@ -61,10 +78,25 @@ fn at_least_once_loses_nothing() {
 fn a_panic_is_an_error_that_names_task_and_message() {
     let env = environment(2);
     env.set_option("restart-strategy.type", "none");
-    count_into(&numbers(&env, Some(1000), 1_000_000).map(|n| if n == 500 { panic!("division of labour by zero") } else { n }).name("divider"), &CollectSink::new());
+    count_into(
+        &numbers(&env, Some(1000), 1_000_000)
+            .map(|n| {
+                if n == 500 {
+                    panic!("division of labour by zero")
+                } else {
+                    n
+                }
+            })
+            .name("divider"),
+        &CollectSink::new(),
+    );
     let e = env.execute("panicky").unwrap_err();
     assert_eq!(e.kind(), ErrorKind::UserFunction);
-    assert!(e.report().contains("panicked") && e.report().contains("division of labour by zero"), "{}", e.report());
+    assert!(
+        e.report().contains("panicked") && e.report().contains("division of labour by zero"),
+        "{}",
+        e.report()
+    );
     assert!(e.context("task").is_some_and(|t| t.contains("divider")), "{e}");
 }
 
@@ -77,7 +109,11 @@ fn after_the_last_allowed_restart_the_job_fails_with_its_own_error() {
     let e = job.wait().unwrap_err();
     assert!(e.report().contains("never works"), "{}", e.report());
     assert_eq!(job.status(), JobStatus::Failed);
-    assert_eq!(failed.load(Ordering::SeqCst), 4, "the first attempt and three restarts");
+    assert_eq!(
+        failed.load(Ordering::SeqCst),
+        4,
+        "the first attempt and three restarts"
+    );
 }
 
 #[test]
@@ -85,7 +121,10 @@ fn a_checkpoint_that_cannot_be_stored_fails_alone_while_failures_are_tolerated()
     let dir = tempfile::tempdir().unwrap();
     let sink = CollectSink::exactly_once();
     let env = environment(2);
-    env.set_option("execution.checkpointing.dir", dir.path().join("checkpoints").display());
+    env.set_option(
+        "execution.checkpointing.dir",
+        dir.path().join("checkpoints").display(),
+    );
     env.set_option("execution.checkpointing.tolerable-failed-checkpoints", 1_000_000);
     let stop = Arc::new(AtomicBool::new(false));
     count_into(&numbers(&env, Some(20_000), 10_000), &sink);
@@ -95,9 +134,18 @@ fn a_checkpoint_that_cannot_be_stored_fails_alone_while_failures_are_tolerated()
     let (folder, aside) = (dir.path().join("checkpoints"), dir.path().join("aside"));
     std::fs::rename(&folder, &aside).unwrap();
     std::fs::write(&folder, "not a folder").unwrap();
-    eventually("a failed checkpoint", || job.details().checkpoints.counts.failed >= 2);
+    eventually("a failed checkpoint", || {
+        job.details().checkpoints.counts.failed >= 2
+    });
     assert_eq!(job.status(), JobStatus::Running);
-    let why = job.details().checkpoints.latest_failed.unwrap().failure.unwrap().to_string();
+    let why = job
+        .details()
+        .checkpoints
+        .latest_failed
+        .unwrap()
+        .failure
+        .unwrap()
+        .to_string();
     assert!(why.contains("checkpoints"), "names the folder: {why}");
     std::fs::remove_file(&folder).unwrap();
     std::fs::rename(&aside, &folder).unwrap();
@@ -113,7 +161,10 @@ fn a_checkpoint_that_cannot_be_stored_fails_alone_while_failures_are_tolerated()
 fn too_many_failed_checkpoints_fail_the_job() {
     let dir = tempfile::tempdir().unwrap();
     let env = environment(1);
-    env.set_option("execution.checkpointing.dir", dir.path().join("checkpoints").display());
+    env.set_option(
+        "execution.checkpointing.dir",
+        dir.path().join("checkpoints").display(),
+    );
     env.set_option("execution.checkpointing.tolerable-failed-checkpoints", 2);
     env.set_option("restart-strategy.type", "none");
     count_into(&numbers(&env, None, 10_000), &CollectSink::new());

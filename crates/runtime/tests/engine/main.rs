@@ -5,6 +5,7 @@ mod bad_input;
 mod ends;
 mod failures;
 mod savepoints;
+mod types;
 
 use millpond_api::function::{KeyedContext, KeyedProcessFunction, RuntimeContext};
 use millpond_api::{Collector, WatermarkStrategy};
@@ -53,7 +54,8 @@ impl KeyedProcessFunction for CountPerKey {
 /// An environment with quick checkpoints and quick restarts.
 fn environment(parallelism: u32) -> StreamExecutionEnvironment {
     let env = StreamExecutionEnvironment::new(Configuration::new());
-    env.set_parallelism(parallelism).enable_checkpointing(Duration::from_millis(20));
+    env.set_parallelism(parallelism)
+        .enable_checkpointing(Duration::from_millis(20));
     env.set_option("restart-strategy.type", "fixed-delay");
     env.set_option("restart-strategy.fixed-delay.attempts", 3);
     env.set_option("restart-strategy.fixed-delay.delay", "1 ms");
@@ -61,9 +63,14 @@ fn environment(parallelism: u32) -> StreamExecutionEnvironment {
 }
 
 /// Numbers from 0 on, `per_second` of them a second.
-fn numbers(env: &StreamExecutionEnvironment, count: Option<u64>, per_second: u64) -> SingleOutputStreamOperator<i64> {
+fn numbers(
+    env: &StreamExecutionEnvironment,
+    count: Option<u64>,
+    per_second: u64,
+) -> SingleOutputStreamOperator<i64> {
     let source = DataGeneratorSource::new(|i| i as i64, count).rate_per_second(per_second);
-    env.from_source(source, WatermarkStrategy::no_watermarks(), "numbers").uid("numbers")
+    env.from_source(source, WatermarkStrategy::no_watermarks(), "numbers")
+        .uid("numbers")
 }
 
 /// Counts by key into `sink`.

@@ -12,12 +12,18 @@ fn stop_and_continue(parallelisms: &[u32]) {
     let mut from: Option<String> = None;
     for (i, parallelism) in parallelisms.iter().enumerate() {
         let env = environment(*parallelism);
-        env.set_option("execution.checkpointing.dir", dir.path().join("checkpoints").display());
+        env.set_option(
+            "execution.checkpointing.dir",
+            dir.path().join("checkpoints").display(),
+        );
         if let Some(path) = &from {
             env.set_option("execution.state-recovery.path", path);
         }
         let last = i + 1 == parallelisms.len();
-        count_into(&numbers(&env, Some(12_000), if last { 1_000_000 } else { 10_000 }), &sink);
+        count_into(
+            &numbers(&env, Some(12_000), if last { 1_000_000 } else { 10_000 }),
+            &sink,
+        );
         let job = env.execute_async("moving").unwrap();
         if !last {
             checkpoints(&job, 3);
@@ -29,7 +35,11 @@ fn stop_and_continue(parallelisms: &[u32]) {
         assert_eq!(result.details.status, JobStatus::Finished);
         assert_eq!(result.savepoint.is_some(), !last);
     }
-    assert_eq!(occurrences(sink.collected()), expected_counts(12_000), "{parallelisms:?}");
+    assert_eq!(
+        occurrences(sink.collected()),
+        expected_counts(12_000),
+        "{parallelisms:?}"
+    );
 }
 
 #[test]
@@ -46,7 +56,10 @@ fn a_savepoint_on_demand_leaves_the_job_running_and_can_be_moved() {
     count_into(&numbers(&env, None, 10_000), &sink);
     let job = env.execute_async("looked at").unwrap();
     checkpoints(&job, 1);
-    let savepoint = job.trigger_savepoint(Some(dir.path().display().to_string())).wait().unwrap();
+    let savepoint = job
+        .trigger_savepoint(Some(dir.path().display().to_string()))
+        .wait()
+        .unwrap();
     let completed = job.details().checkpoints.counts.completed;
     checkpoints(&job, completed + 1);
     assert_eq!(job.status(), JobStatus::Running);
@@ -61,10 +74,16 @@ fn a_savepoint_on_demand_leaves_the_job_running_and_can_be_moved() {
     count_into(&numbers(&env, None, 10_000), &CollectSink::new());
     let job = env.execute_async("looked at").unwrap();
     checkpoints(&job, 1);
-    assert_eq!(job.details().checkpoints.latest_restored.map(|r| r.checkpoint), Some(savepoint.checkpoint));
+    assert_eq!(
+        job.details().checkpoints.latest_restored.map(|r| r.checkpoint),
+        Some(savepoint.checkpoint)
+    );
     job.cancel();
     assert!(job.wait().is_err());
-    assert!(moved.join("_metadata").exists(), "a savepoint is its user's and never deleted");
+    assert!(
+        moved.join("_metadata").exists(),
+        "a savepoint is its user's and never deleted"
+    );
 }
 
 #[test]
@@ -75,7 +94,9 @@ fn draining_fires_every_timer_and_ends_the_stream() {
     count_into(&numbers(&env, None, 10_000), &sink);
     let job = env.execute_async("drained").unwrap();
     checkpoints(&job, 2);
-    job.stop_with_savepoint(true, Some(dir.path().display().to_string())).wait().unwrap();
+    job.stop_with_savepoint(true, Some(dir.path().display().to_string()))
+        .wait()
+        .unwrap();
     let result = job.wait().unwrap();
     assert_eq!(result.details.watermark_ms(), Some(i64::MAX));
     // Endless input of two instances: each has a run from its start, every record of it once.
@@ -90,21 +111,36 @@ fn a_savepoint_of_another_job_is_refused_by_operator_unless_state_may_be_left_be
     count_into(&numbers(&env, None, 10_000), &CollectSink::new());
     let job = env.execute_async("one").unwrap();
     checkpoints(&job, 1);
-    let savepoint = job.stop_with_savepoint(false, Some(dir.path().display().to_string())).wait().unwrap();
+    let savepoint = job
+        .stop_with_savepoint(false, Some(dir.path().display().to_string()))
+        .wait()
+        .unwrap();
     job.wait().unwrap();
 
     let other = || {
         let env = environment(2);
         env.set_option("execution.state-recovery.path", &savepoint.path);
         let source = DataGeneratorSource::new(|i| i as i64, Some(10));
-        env.from_source(source, WatermarkStrategy::no_watermarks(), "numbers").uid("other numbers").sink_to(CollectSink::new());
+        env.from_source(source, WatermarkStrategy::no_watermarks(), "numbers")
+            .uid("other numbers")
+            .sink_to(CollectSink::new());
         env
     };
     let e = other().execute("two").unwrap_err();
     assert_eq!(e.kind(), ErrorKind::Incompatible);
     assert!(e.to_string().contains("--allow-non-restored-state"), "{e}");
-    assert!(e.context("operators").unwrap().contains(&millpond_core::OperatorId::from_uid("count").to_string()), "{e}");
-    assert!(e.context("operators_without_state").unwrap().contains("other numbers"), "{e}");
+    assert!(
+        e.context("operators")
+            .unwrap()
+            .contains(&millpond_core::OperatorId::from_uid("count").to_string()),
+        "{e}"
+    );
+    assert!(
+        e.context("operators_without_state")
+            .unwrap()
+            .contains("other numbers"),
+        "{e}"
+    );
     let env = other();
     env.set_option("execution.state-recovery.ignore-unclaimed-state", true);
     env.execute("two").unwrap();

@@ -52,7 +52,9 @@ impl<K: StateKey> KeyedCore<K> {
             backend.register_key_group_state(state).map_err(named)?;
         }
         let mut operator_state =
-            OperatorStateBackend::restore(&restored.managed_operator, &*ctx.state_reader).map_err(named)?;
+            OperatorStateBackend::restore(&restored.managed_operator, &*ctx.state_reader)
+                .map_err(named)?
+                .with_serializers(Arc::clone(&ctx.serializers));
         let info = runtime_info(ctx);
         open(&mut RuntimeContext::new(
             &info,
