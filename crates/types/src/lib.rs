@@ -12,6 +12,7 @@
 //! | `Vec<u8>` | `byte[]` | `BytePrimitiveArraySerializer` |
 //! | `()` | `Void` | `VoidSerializer` |
 //! | [`VoidNamespace`] | `VoidNamespace` | `VoidNamespaceSerializer` |
+//! | [`TimeWindow`], [`GlobalWindow`] | `TimeWindow`, `GlobalWindow` | `TimeWindow.Serializer`, `GlobalWindow.Serializer` |
 //! | `Option<T>` | a reference that may be null | `NullableSerializer`; in a struct, the POJO's null flag |
 //! | tuples of 1 to 8 | `Tuple1` to `Tuple8` | `TupleSerializer` |
 //! | `Vec<T>` | `List<T>` | `ListSerializer` |
@@ -51,5 +52,6 @@ pub use millpond_core::{Error, ErrorKind, Result};
 pub use millpond_derive::{JavaHash, StateType};
 pub use serializer::serde::SerdeSerializer;
 pub use serializer::void::VoidNamespace;
+pub use serializer::window::{GlobalWindow, TimeWindow};
 pub use serializer::{SerializerRegistry, SharedSerializer, StateType, TypeSerializer};
 pub use snapshot::{Compatibility, SerializerSnapshot, SnapshotBody};

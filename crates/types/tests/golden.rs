@@ -5,7 +5,8 @@
 #![expect(clippy::unwrap_used, reason = "test code")]
 
 use millpond_types::{
-    Compatibility, DataInput, DataOutput, ErrorKind, SerializerSnapshot, StateType, VoidNamespace,
+    Compatibility, DataInput, DataOutput, ErrorKind, GlobalWindow, SerializerSnapshot, StateType, TimeWindow,
+    VoidNamespace,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
@@ -108,6 +109,8 @@ fn containers_match_flink() {
     // Goal: options, collections, tuples. Method: empty ones and ones with elements of several types.
     check("unit", &[()]);
     check("void_namespace", &[VoidNamespace]);
+    check("java_time_window", &[TimeWindow::new(1, 2)]);
+    check("java_global_window", &[GlobalWindow]);
     check("option_i64", &[None, Some(5i64)]);
     check(
         "list_string",

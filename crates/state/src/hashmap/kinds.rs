@@ -125,6 +125,10 @@ impl<K: StateKey, N: Namespace, T: StateData> ListAccess<T, N> for HashMapList<K
     fn with(&self, f: &mut dyn FnMut(&[T])) -> Result<()> {
         self.state.read(|list| f(list.map_or(&[], Vec::as_slice)))
     }
+    fn merge_namespaces(&self, target: &N, sources: &[N]) -> Result<()> {
+        self.state
+            .merge_namespaces(target, sources, |list| self.add_all(list))
+    }
 }
 
 impl<K: StateKey, N: Namespace, UK: MapKey, UV: StateData> MapAccess<UK, UV, N> for HashMapMap<K, N, UK, UV> {
@@ -193,6 +197,10 @@ impl<K: StateKey, N: Namespace, T: StateData, R: ReduceFunction<T>> ReducingAcce
     fn get(&self) -> Result<Option<T>> {
         self.state.read(|v| v.cloned())
     }
+    fn merge_namespaces(&self, target: &N, sources: &[N]) -> Result<()> {
+        self.state
+            .merge_namespaces(target, sources, |value| self.add(value))
+    }
 }
 
 impl<K: StateKey, N: Namespace, F: AggregateFunction> AggregatingAccess<F, N>
@@ -220,5 +228,9 @@ impl<K: StateKey, N: Namespace, F: AggregateFunction> AggregatingAccess<F, N>
             |acc, other| self.function.merge(acc, other),
             |other| other,
         )
+    }
+    fn merge_namespaces(&self, target: &N, sources: &[N]) -> Result<()> {
+        self.state
+            .merge_namespaces(target, sources, |accumulator| self.merge(accumulator))
     }
 }

@@ -134,6 +134,34 @@ impl<K: StateKey, N: Namespace, V: StateData, C: EntryCodec<V>> TableState<K, N,
         table.change(self.place(), &key, &namespace, change)
     }
 
+    /// Takes the current key's value out. An absent one costs no copy of a frozen shard.
+    pub(super) fn take(&self) -> Result<Option<V>> {
+        if self.read(|value| value.is_none())? {
+            return Ok(None);
+        }
+        let mut taken = None;
+        self.modify(|slot| taken = slot.take())?;
+        Ok(taken)
+    }
+
+    /// Takes the current key's values out of `sources` and hands each to `merge` with `target` as the current namespace,
+    /// which it is afterwards. The values are moved, not copied.
+    pub(super) fn merge_namespaces(
+        &self,
+        target: &N,
+        sources: &[N],
+        merge: impl Fn(V) -> Result<()>,
+    ) -> Result<()> {
+        for source in sources.iter().filter(|source| *source != target) {
+            self.set_namespace(source.clone())?;
+            if let Some(value) = self.take()? {
+                self.set_namespace(target.clone())?;
+                merge(value)?;
+            }
+        }
+        self.set_namespace(target.clone())
+    }
+
     /// Forgets the current key's value.
     #[inline]
     pub(super) fn clear(&self) -> Result<()> {

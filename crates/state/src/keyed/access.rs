@@ -3,7 +3,7 @@
 //! Callbacks are `&mut dyn FnMut` and are called exactly once by `with` and `modify` (trusted), so that a handle can hand
 //! out the callback's result.
 
-use crate::descriptor::AggregateFunction;
+use crate::descriptor::{AggregateFunction, StateData};
 use millpond_core::Result;
 
 /// What all kinds have. Flink's `InternalKvState`.
@@ -71,6 +71,26 @@ pub trait ListAccess<T, N>: KeyedAccess<N> {
     /// # Errors
     /// As [`ListAccess::add`].
     fn with(&self, f: &mut dyn FnMut(&[T])) -> Result<()>;
+    /// Moves what the current key has in `sources` into `target`, behind what is there: source by source, in their order.
+    /// Afterwards `target` is the current namespace. Flink's `InternalMergingState#mergeNamespaces`. A target among the
+    /// sources is left out of them.
+    ///
+    /// # Errors
+    /// As [`ListAccess::add`].
+    fn merge_namespaces(&self, target: &N, sources: &[N]) -> Result<()>
+    where
+        T: StateData,
+        N: Clone + PartialEq,
+    {
+        let mut moved = Vec::new();
+        for source in sources.iter().filter(|source| *source != target) {
+            self.set_current_namespace(source.clone())?;
+            self.with(&mut |list| moved.extend_from_slice(list))?;
+            self.clear()?;
+        }
+        self.set_current_namespace(target.clone())?;
+        self.add_all(moved)
+    }
 }
 
 /// A map state.
@@ -129,6 +149,26 @@ pub trait ReducingAccess<T, N>: KeyedAccess<N> {
     /// # Errors
     /// As [`ReducingAccess::add`].
     fn get(&self) -> Result<Option<T>>;
+    /// Reduces what the current key has in `sources` into what it has in `target`, and forgets it in the sources. Afterwards
+    /// `target` is the current namespace. Flink's `InternalMergingState#mergeNamespaces`. A target among the sources is
+    /// left out of them.
+    ///
+    /// # Errors
+    /// As [`ReducingAccess::add`].
+    fn merge_namespaces(&self, target: &N, sources: &[N]) -> Result<()>
+    where
+        N: Clone + PartialEq,
+    {
+        for source in sources.iter().filter(|source| *source != target) {
+            self.set_current_namespace(source.clone())?;
+            if let Some(value) = self.get()? {
+                self.clear()?;
+                self.set_current_namespace(target.clone())?;
+                self.add(value)?;
+            }
+        }
+        self.set_current_namespace(target.clone())
+    }
 }
 
 /// An aggregating state.
@@ -153,4 +193,24 @@ pub trait AggregatingAccess<F: AggregateFunction, N>: KeyedAccess<N> {
     /// # Errors
     /// As [`AggregatingAccess::add`].
     fn merge(&self, accumulator: F::Acc) -> Result<()>;
+    /// Merges the accumulators that the current key has in `sources` into the one it has in `target`, and forgets them in the
+    /// sources. Afterwards `target` is the current namespace. Flink's `InternalMergingState#mergeNamespaces`. A target among
+    /// the sources is left out of them.
+    ///
+    /// # Errors
+    /// As [`AggregatingAccess::add`].
+    fn merge_namespaces(&self, target: &N, sources: &[N]) -> Result<()>
+    where
+        N: Clone + PartialEq,
+    {
+        for source in sources.iter().filter(|source| *source != target) {
+            self.set_current_namespace(source.clone())?;
+            if let Some(accumulator) = self.accumulator()? {
+                self.clear()?;
+                self.set_current_namespace(target.clone())?;
+                self.merge(accumulator)?;
+            }
+        }
+        self.set_current_namespace(target.clone())
+    }
 }

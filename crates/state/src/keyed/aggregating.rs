@@ -64,6 +64,14 @@ impl<F: AggregateFunction, N: Namespace> AggregatingState<F, N> {
     pub fn merge(&self, accumulator: F::Acc) -> Result<()> {
         opened(&self.0)?.merge(accumulator)
     }
+    /// Merges the current key's accumulators of the `sources` into that of `target`; the sources have
+    /// nothing afterwards, and `target` is the current namespace. Flink's `InternalMergingState#mergeNamespaces`.
+    ///
+    /// # Errors
+    /// IllegalState without a current key.
+    pub fn merge_namespaces(&self, target: &N, sources: &[N]) -> Result<()> {
+        opened(&self.0)?.merge_namespaces(target, sources)
+    }
 }
 
 impl<F: AggregateFunction, N> Default for AggregatingState<F, N> {

@@ -91,6 +91,14 @@ impl<T: StateData, N: Namespace> ListState<T, N> {
     pub fn is_empty(&self) -> Result<bool> {
         self.with(<[T]>::is_empty)
     }
+    /// Moves the current key's elements from the `sources` to the end of `target`'s; the sources have
+    /// nothing afterwards, and `target` is the current namespace. Flink's `InternalMergingState#mergeNamespaces`.
+    ///
+    /// # Errors
+    /// IllegalState without a current key.
+    pub fn merge_namespaces(&self, target: &N, sources: &[N]) -> Result<()> {
+        opened(&self.0)?.merge_namespaces(target, sources)
+    }
 }
 
 impl<T, N> Default for ListState<T, N> {

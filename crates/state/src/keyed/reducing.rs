@@ -48,6 +48,14 @@ impl<T: StateData, N: Namespace> ReducingState<T, N> {
     pub fn get(&self) -> Result<Option<T>> {
         opened(&self.0)?.get()
     }
+    /// Reduces what the current key has in the `sources` into what it has in `target`; the sources have
+    /// nothing afterwards, and `target` is the current namespace. Flink's `InternalMergingState#mergeNamespaces`.
+    ///
+    /// # Errors
+    /// IllegalState without a current key.
+    pub fn merge_namespaces(&self, target: &N, sources: &[N]) -> Result<()> {
+        opened(&self.0)?.merge_namespaces(target, sources)
+    }
 }
 
 impl<T, N> Default for ReducingState<T, N> {

@@ -34,6 +34,7 @@ pub mod string;
 pub mod tagged;
 pub mod tuple;
 pub mod void;
+pub mod window;
 
 pub use registry::SerializerRegistry;
 

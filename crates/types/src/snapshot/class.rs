@@ -51,6 +51,12 @@ pub const ARRAY_LIST: &str = "org.apache.flink.runtime.state.ArrayListSerializer
 pub const OBJECT_ARRAY: &str = "org.apache.flink.api.common.typeutils.base.GenericArraySerializerSnapshot";
 /// `TtlSerializer`: a value with the time of its last access before it.
 pub const TTL: &str = "org.apache.flink.runtime.state.ttl.TtlStateFactory$TtlSerializerSnapshot";
+/// `TimeWindow.Serializer`.
+pub const TIME_WINDOW: &str =
+    "org.apache.flink.streaming.api.windowing.windows.TimeWindow$Serializer$TimeWindowSerializerSnapshot";
+/// `GlobalWindow.Serializer`.
+pub const GLOBAL_WINDOW: &str =
+    "org.apache.flink.streaming.api.windowing.windows.GlobalWindow$Serializer$GlobalWindowSerializerSnapshot";
 /// `TimerSerializer`.
 pub const TIMER: &str = "org.apache.flink.streaming.api.operators.TimerSerializerSnapshot";
 
@@ -89,10 +95,11 @@ impl Extent {
     /// By the snapshot class's name; none when the class has parts or is unknown.
     pub(super) fn of(class_name: &str) -> Option<Extent> {
         Some(match class_name {
-            BOOLEAN | BYTE | VOID | VOID_NAMESPACE => Extent::Fixed(1),
+            BOOLEAN | BYTE | VOID | VOID_NAMESPACE | GLOBAL_WINDOW => Extent::Fixed(1),
             SHORT | U16 => Extent::Fixed(2),
             INT | FLOAT | U32 => Extent::Fixed(4),
             LONG | DOUBLE | U64 => Extent::Fixed(8),
+            TIME_WINDOW => Extent::Fixed(16),
             STRING => Extent::Text,
             BYTES => Extent::Array(1),
             _ => Self::of_flinks_other_classes(class_name)?,
@@ -100,17 +107,6 @@ impl Extent {
     }
 
     fn of_flinks_other_classes(class_name: &str) -> Option<Extent> {
-        match class_name {
-            "org.apache.flink.streaming.api.windowing.windows.TimeWindow$Serializer$TimeWindowSerializerSnapshot" =>
-            {
-                return Some(Extent::Fixed(16));
-            }
-            "org.apache.flink.streaming.api.windowing.windows.GlobalWindow$Serializer$GlobalWindowSerializerSnapshot" =>
-            {
-                return Some(Extent::Fixed(1));
-            }
-            _ => {}
-        }
         // The others are called `<package>.<Name>Serializer$<Name>SerializerSnapshot`.
         let in_package = class_name.strip_prefix("org.apache.flink.api.common.typeutils.base.")?;
         let (serializer, snapshot) = in_package.split_once('$')?;
