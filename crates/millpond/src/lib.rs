@@ -38,11 +38,11 @@
 //! fn main() -> ExitCode {
 //!     millpond::job("wordcount").run(|env| {
 //!         let words = ["to", "be", "or", "not", "to", "be"].map(String::from);
-//!         env.from_source(CollectionSource::new(words), WatermarkStrategy::no_watermarks(), "words")
+//!         env.from_source(CollectionSource::from_elements(words), WatermarkStrategy::no_watermarks(), "words")
 //!             .key_by(|word| word.clone())
 //!             .process(CountWords::default)
 //!             .uid("count")
-//!             .sink_to(PrintSink::new());
+//!             .sink_to(PrintSink::debug());
 //!         Ok(())
 //!     })
 //! }
@@ -66,3 +66,8 @@ pub use millpond_derive::{JavaHash, StateType};
 pub use millpond_runtime as runtime;
 pub use millpond_state as state;
 pub use millpond_types as types;
+
+/// The examples of the README, compiled with the documentation's.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

@@ -10,11 +10,21 @@ use std::path::PathBuf;
 #[command(next_help_heading = "Run options")]
 pub struct RunArgs {
     /// Start from this savepoint or checkpoint: its folder or its `_metadata` file.
-    #[arg(short = 's', long = "from-savepoint", value_name = "PATH", overrides_with = "from_savepoint")]
+    #[arg(
+        short = 's',
+        long = "from-savepoint",
+        value_name = "PATH",
+        overrides_with = "from_savepoint"
+    )]
     pub from_savepoint: Option<String>,
 
     /// How many tasks each operator runs as, unless it says otherwise itself.
-    #[arg(short = 'p', long = "parallelism", value_name = "N", overrides_with = "parallelism")]
+    #[arg(
+        short = 'p',
+        long = "parallelism",
+        value_name = "N",
+        overrides_with = "parallelism"
+    )]
     pub parallelism: Option<String>,
 
     /// Set an option: `-D execution.checkpointing.interval=10s`. May be given many times; wins over the file.

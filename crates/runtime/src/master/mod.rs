@@ -339,13 +339,11 @@ impl Master {
             attempt.set_state(task, state);
         }
         match error {
+            Some(error) if error.context("task").is_some() => self.job_failed(error),
             Some(error) => {
-                let name = self
-                    .graph
-                    .vertices
-                    .get(task.vertex as usize)
-                    .map_or("?", |v| v.name.as_str());
-                self.job_failed(error.with("task", format!("{name} ({})", task.subtask + 1)));
+                let vertex = self.graph.vertices.get(task.vertex as usize);
+                let name = vertex.map_or("?", |v| v.name.as_str());
+                self.job_failed(error.with("task", name).with("subtask", task.subtask));
             }
             None if self.phase.expects_ends() => {}
             None => self.job_failed(

@@ -101,7 +101,7 @@ pub struct VertexDetails {
     pub finished: u32,
     /// Records that came in.
     pub records_in: u64,
-    /// Records that went out.
+    /// Records that went out; of a vertex with nothing behind it, those that its sink took.
     pub records_out: u64,
     /// The lowest watermark of its tasks; `None` before the first.
     pub watermark_ms: Option<i64>,
@@ -125,12 +125,12 @@ impl JobDetails {
             .sum()
     }
 
-    /// Records that the vertices without consumers took: what reached the sinks.
+    /// Records that reached the sinks.
     pub fn records_out(&self) -> u64 {
         self.vertices
             .iter()
             .filter(|v| v.is_sink)
-            .map(|v| v.records_in)
+            .map(|v| v.records_out)
             .sum()
     }
 

@@ -208,6 +208,14 @@ fn sum_up(details: &VertexDetails, vertex: usize, tasks: &[TaskView]) -> VertexD
             }
         }
     }
+    if details.is_sink {
+        let taken = |t: &TaskView| {
+            t.operators
+                .last()
+                .map_or(0, |o| o.records_in.load(Ordering::Relaxed))
+        };
+        sum.records_out = own().map(taken).sum();
+    }
     if details.is_source {
         let emitted = |t: &TaskView| {
             t.operators

@@ -31,7 +31,9 @@ impl KeyedProcessFunction for Remember {
 
     fn open(&mut self, ctx: &mut RuntimeContext<'_, i64>) -> Result<()> {
         self.last = ctx.state(ValueStateDescriptor::registered("last"))?;
-        self.log = ctx.operator_state().list_state(&ListStateDescriptor::registered("log"))?;
+        self.log = ctx
+            .operator_state()
+            .list_state(&ListStateDescriptor::registered("log"))?;
         Ok(())
     }
 
@@ -53,7 +55,11 @@ impl KeyedProcessFunction for Remember {
 }
 
 fn job(env: &StreamExecutionEnvironment, sink: &CollectSink<u64>) {
-    numbers(env, Some(100), 1_000_000).key_by(|n| n % 10).process(Remember::default).uid("remember").sink_to(sink.clone());
+    numbers(env, Some(100), 1_000_000)
+        .key_by(|n| n % 10)
+        .process(Remember::default)
+        .uid("remember")
+        .sink_to(sink.clone());
 }
 
 #[test]
@@ -66,7 +72,10 @@ fn a_type_with_only_serde_is_stored_once_it_is_registered() {
     job(&env, &sink);
     let result = env.execute("registered").unwrap();
     assert!(result.details.checkpoints.counts.completed >= 1);
-    assert_eq!(sink.collected().into_iter().filter(|seen| *seen == 10).count(), 10);
+    assert_eq!(
+        sink.collected().into_iter().filter(|seen| *seen == 10).count(),
+        10
+    );
 }
 
 #[test]
@@ -75,5 +84,9 @@ fn without_registration_the_job_fails_and_tells_how_to_register() {
     env.set_option("restart-strategy.type", "none");
     job(&env, &CollectSink::new());
     let e = env.execute("not registered").unwrap_err();
-    assert!(e.report().contains("Foreign") && e.report().contains("register"), "{}", e.report());
+    assert!(
+        e.report().contains("Foreign") && e.report().contains("register"),
+        "{}",
+        e.report()
+    );
 }
