@@ -21,7 +21,9 @@ impl KeyedProcessFunction for Count {
     type Out = i64;
 
     fn open(&mut self, ctx: &mut RuntimeContext<'_, i64>) -> Result<()> {
-        self.count = ctx.reducing_state(ReducingStateDescriptor::new("c", |sum: &mut i64, n: i64| *sum += n))?;
+        self.count = ctx.reducing_state(ReducingStateDescriptor::new("c", |sum: &mut i64, n: i64| {
+            *sum += n
+        }))?;
         Ok(())
     }
 
@@ -48,13 +50,18 @@ pub fn run() -> Result<()> {
         rates.push(RECORDS as f64 * 1000.0 / result?.net_runtime_ms.max(1) as f64);
     }
     rates.sort_by(f64::total_cmp);
-    println!("engine keyed_count {:.0}", rates.get(ROUNDS / 2).copied().unwrap_or_default());
+    println!(
+        "engine keyed_count {:.0}",
+        rates.get(ROUNDS / 2).copied().unwrap_or_default()
+    );
     Ok(())
 }
 
 fn keyed_count(checkpoints: &str) -> Result<JobExecutionResult> {
     let env = StreamExecutionEnvironment::new(Configuration::new());
-    env.set_parallelism(2).set_max_parallelism(128).enable_checkpointing(Duration::from_secs(1));
+    env.set_parallelism(2)
+        .set_max_parallelism(128)
+        .enable_checkpointing(Duration::from_secs(1));
     env.set_option("execution.checkpointing.dir", checkpoints);
     env.set_option("execution.checkpointing.incremental", true);
     let keys = DataGeneratorSource::new(|i| (mix(i) % KEYS) as i64, Some(RECORDS));

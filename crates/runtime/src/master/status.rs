@@ -121,7 +121,7 @@ impl JobDetails {
         self.vertices
             .iter()
             .filter(|v| v.is_source)
-            .map(|v| v.records_out.max(v.records_in))
+            .map(|v| v.records_in)
             .sum()
     }
 
