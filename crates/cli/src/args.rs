@@ -86,13 +86,10 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
 
-    /// The job: a program built with Millpond
-    #[arg(value_name = "BINARY")]
-    pub(crate) binary: PathBuf,
-
-    /// The job's own arguments
-    #[arg(value_name = "ARGS", trailing_var_arg = true, allow_hyphen_values = true)]
-    pub(crate) args: Vec<OsString>,
+    /// The job, a program built with Millpond, and its own arguments
+    // One list, so that nothing after the program is taken for an option of ours.
+    #[arg(value_names = ["BINARY", "ARGS"], required = true, num_args = 1.., trailing_var_arg = true, allow_hyphen_values = true)]
+    pub(crate) program: Vec<OsString>,
 }
 
 #[derive(Args)]
@@ -195,7 +192,7 @@ mod tests {
             panic!("not run")
         };
         assert_eq!(run.parallelism, Some(2));
-        assert_eq!(run.args, ["-p", "x", "--help", "--", "-D"]);
+        assert_eq!(run.program, ["./job", "-p", "x", "--help", "--", "-D"]);
     }
 
     #[test]

@@ -13,19 +13,27 @@ const RUN: &str = "run job";
 
 /// Becomes the job. Returns only when that fails.
 pub(crate) fn run(args: &RunArgs) -> Error {
-    let binary = locate(&args.binary);
+    let Some((binary, own)) = args.program.split_first() else {
+        return Error::config(RUN, "no program given");
+    };
+    let binary = locate(Path::new(binary));
     if let Some(error) = unfit(&binary) {
         return error;
     }
-    let error = Command::new(&binary).args(options(args)).args(&args.args).exec();
+    let error = Command::new(&binary).args(options(args)).args(own).exec();
     let named = |e: Error| e.with("binary", binary.display());
     match error.kind() {
+        io::ErrorKind::NotFound if binary.is_file() => named(
+            Error::config(RUN, "what the program needs to start is missing").hint(
+                "the interpreter in its first line, or its dynamic linker: was it built for this machine?",
+            ),
+        ),
         io::ErrorKind::NotFound => {
             named(Error::new(ErrorKind::NotFound, RUN, "no such program").hint(
                 "give its path; for a cargo project: cargo build --release, then target/release/<name>",
             ))
         }
-        _ => named(Error::io(RUN, error).hint("it must be a program built for this machine")),
+        _ => named(Error::io(RUN, error)),
     }
 }
 

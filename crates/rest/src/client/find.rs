@@ -26,12 +26,6 @@ pub struct FoundJob {
     pub summary: Option<JobSummary>,
 }
 
-/// What is behind an entry.
-enum Behind {
-    Job(FoundJob),
-    Nobody,
-}
-
 /// All jobs in the registry that run, by name and start. Entries that no process stands behind any more are cleared away.
 ///
 /// # Errors
@@ -40,8 +34,8 @@ pub fn list(registry: &Registry) -> Result<Vec<FoundJob>> {
     let mut jobs = Vec::new();
     for (path, entry) in registry.entries()? {
         match look(&path, entry) {
-            Behind::Job(job) => jobs.push(job),
-            Behind::Nobody => {
+            Some(job) => jobs.push(job),
+            None => {
                 if let Err(e) = fs::remove_file(&path) {
                     tracing::debug!(path = %path.display(), "stale entry not removed: {e}");
                 }
@@ -60,42 +54,40 @@ pub fn find(registry: &Registry, text: &str) -> Result<FoundJob> {
     choose(list(registry)?, text)
 }
 
-fn look(path: &Path, entry: Entry) -> Behind {
+/// The job behind an entry; `None` when there is none (any more).
+fn look(path: &Path, entry: Entry) -> Option<FoundJob> {
     let (Ok(address), Ok(id)) = (entry.address.parse::<SocketAddr>(), entry.job_id.parse::<JobId>()) else {
         tracing::warn!(path = %path.display(), "an entry that no job wrote is cleared away");
-        return Behind::Nobody;
+        return None;
     };
     if !address.ip().is_loopback() {
         tracing::warn!(path = %path.display(), "an entry with an address off this machine is cleared away");
-        return Behind::Nobody;
+        return None;
     }
     let client = JobClient::new(address, id);
     match TcpStream::connect_timeout(&address, ANSWER_WITHIN) {
         Ok(_) => {}
-        Err(e) if e.kind() == io::ErrorKind::ConnectionRefused => return Behind::Nobody,
+        Err(e) if e.kind() == io::ErrorKind::ConnectionRefused => return None,
         Err(_) => return silent(client, entry),
     }
     match Connection::new(address, ANSWER_WITHIN).get::<JobsOverview>("/jobs/overview") {
-        Ok(overview) => match overview.jobs.into_iter().find(|j| j.jid == entry.job_id) {
-            Some(summary) => Behind::Job(FoundJob {
+        Ok(overview) => {
+            // Another job may have got the port.
+            let summary = overview.jobs.into_iter().find(|j| j.jid == entry.job_id)?;
+            Some(FoundJob {
                 client,
                 entry,
                 summary: Some(summary),
-            }),
-            // Another job has got the port.
-            None => Behind::Nobody,
-        },
+            })
+        }
         Err(_) => silent(client, entry),
     }
 }
 
 /// Something is there but doesn't answer as a job: stopped in a debugger, overloaded, or another program on a port that was
 /// a job's. The process tells.
-fn silent(client: JobClient, entry: Entry) -> Behind {
-    if !lives(entry.pid) {
-        return Behind::Nobody;
-    }
-    Behind::Job(FoundJob {
+fn silent(client: JobClient, entry: Entry) -> Option<FoundJob> {
+    lives(entry.pid).then_some(FoundJob {
         client,
         entry,
         summary: None,

@@ -2,8 +2,8 @@
 
 use super::connection::Connection;
 use crate::wire::{
-    Checkpoint, CheckpointRequest, Checkpoints, Exceptions, Job, JobSummary, JobsOverview, OperationStatus,
-    SavepointRequest, StopRequest, Triggered,
+    Checkpoint, CheckpointOutcome, CheckpointRequest, Checkpoints, Exceptions, Job, JobSummary, JobsOverview,
+    OperationStatus, SavepointOutcome, SavepointRequest, StopRequest, Triggered,
 };
 use millpond_core::{Error, ErrorKind, JobId, Result};
 use serde_json::Value;
@@ -131,7 +131,7 @@ impl JobClient {
     ///
     /// # Errors
     /// See the type.
-    pub fn savepoint_status(&self, trigger_id: &str) -> Result<OperationStatus> {
+    pub fn savepoint_status(&self, trigger_id: &str) -> Result<OperationStatus<SavepointOutcome>> {
         self.connection
             .get(&self.path(&format!("/savepoints/{trigger_id}")))
     }
@@ -140,7 +140,7 @@ impl JobClient {
     ///
     /// # Errors
     /// See the type.
-    pub fn checkpoint_status(&self, trigger_id: &str) -> Result<OperationStatus> {
+    pub fn checkpoint_status(&self, trigger_id: &str) -> Result<OperationStatus<CheckpointOutcome>> {
         self.connection
             .get(&self.path(&format!("/checkpoints/{trigger_id}")))
     }

@@ -1,7 +1,7 @@
 //! Waiting for what takes a while: savepoints, stops, the end of a job.
 
 use super::job::JobClient;
-use crate::wire::{Operation, OperationStatus};
+use crate::wire::{CheckpointOutcome, FailureCause, OperationStatus, SavepointOutcome};
 use millpond_core::host::{Clock, SystemClock, sleep};
 use millpond_core::{Error, ErrorKind, Result};
 use std::time::Duration;
@@ -27,7 +27,7 @@ impl JobClient {
     /// # Errors
     /// What the savepoint failed with; Io when the job can't be reached any more, and so nobody can tell the outcome.
     pub fn wait_for_savepoint(&self, trigger_id: &str, mut progress: impl FnMut(Waiting)) -> Result<String> {
-        let operation = self.wait(
+        let outcome = self.wait(
             || self.savepoint_status(trigger_id),
             |elapsed| {
                 progress(Waiting {
@@ -36,13 +36,16 @@ impl JobClient {
                 });
             },
         )?;
-        operation.location.ok_or_else(|| {
-            Error::new(
-                ErrorKind::Io,
-                WAIT,
-                "the job names no path of the finished savepoint",
-            )
-        })
+        match outcome.unwrap_or_default() {
+            SavepointOutcome {
+                failure_cause: Some(cause),
+                ..
+            } => Err(self.failed(cause)),
+            SavepointOutcome {
+                location: Some(path), ..
+            } => Ok(path),
+            SavepointOutcome { .. } => Err(self.nothing_said()),
+        }
     }
 
     /// Waits until the checkpoint `trigger_id` is over and returns its id.
@@ -50,14 +53,20 @@ impl JobClient {
     /// # Errors
     /// As [`JobClient::wait_for_savepoint`].
     pub fn wait_for_checkpoint(&self, trigger_id: &str) -> Result<u64> {
-        let operation = self.wait(|| self.checkpoint_status(trigger_id), |_| {})?;
-        operation.checkpoint_id.ok_or_else(|| {
-            Error::new(
-                ErrorKind::Io,
-                WAIT,
-                "the job names no id of the finished checkpoint",
-            )
-        })
+        match self
+            .wait(|| self.checkpoint_status(trigger_id), |_| {})?
+            .unwrap_or_default()
+        {
+            CheckpointOutcome {
+                failure_cause: Some(cause),
+                ..
+            } => Err(self.failed(cause)),
+            CheckpointOutcome {
+                checkpoint_id: Some(id),
+                ..
+            } => Ok(id),
+            CheckpointOutcome { .. } => Err(self.nothing_said()),
+        }
     }
 
     /// Waits until the job is over, or its process can't be reached any more, but not longer than `within`. Returns whether
@@ -79,30 +88,36 @@ impl JobClient {
         }
     }
 
-    fn wait(
+    fn wait<T>(
         &self,
-        ask: impl Fn() -> Result<OperationStatus>,
+        ask: impl Fn() -> Result<OperationStatus<T>>,
         mut progress: impl FnMut(Duration),
-    ) -> Result<Operation> {
+    ) -> Result<Option<T>> {
         let clock = SystemClock::shared();
         let start = clock.monotonic_nanos();
         let mut pause = PAUSES.0;
         loop {
             let answer = ask().map_err(|e| outcome_unknown(e, self))?;
             if answer.status.id == "COMPLETED" {
-                let operation = answer.operation.unwrap_or_default();
-                return match operation.failure_cause {
-                    None => Ok(operation),
-                    Some(cause) => {
-                        Err(Error::new(kind(&cause.class), WAIT, cause.stack_trace)
-                            .with("job", self.job_id()))
-                    }
-                };
+                return Ok(answer.operation);
             }
             progress(elapsed(clock.as_ref(), start));
             sleep(pause);
             pause = (pause * 2).min(PAUSES.1);
         }
+    }
+
+    fn failed(&self, cause: FailureCause) -> Error {
+        Error::new(kind(&cause.class), WAIT, cause.stack_trace).with("job", self.job_id())
+    }
+
+    fn nothing_said(&self) -> Error {
+        Error::new(
+            ErrorKind::Io,
+            WAIT,
+            "the job says that it is over, but not what came of it",
+        )
+        .with("job", self.job_id())
     }
 
     /// The newest savepoint under way; progress is told as well as it can be, so failures don't count.

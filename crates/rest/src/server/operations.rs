@@ -4,10 +4,10 @@
 use super::Shared;
 use super::answer::{Answer, Refusal};
 use super::routes::JobState;
-use super::triggers::{Operation as Kind, Progress};
+use super::triggers::{Operation, Progress};
 use crate::wire::{
-    CheckpointRequest, FailureCause, Operation, OperationStatus, SavepointRequest, StatusId, StopRequest,
-    Triggered,
+    CheckpointOutcome, CheckpointRequest, FailureCause, OperationStatus, SavepointOutcome, SavepointRequest,
+    StatusId, StopRequest, Triggered,
 };
 use axum::Json;
 use axum::body::Bytes;
@@ -38,7 +38,7 @@ pub(super) async fn trigger_savepoint(
     only("formatType", request.format_type.as_deref(), "CANONICAL")?;
     start(
         &shared,
-        Kind::Savepoint,
+        Operation::Savepoint,
         request.trigger_id,
         |job| match request.cancel_job {
             true => job.stop_with_savepoint(false, request.target_directory),
@@ -55,7 +55,7 @@ pub(super) async fn stop(
     shared.check(&job)?;
     let request: StopRequest = read(body)?;
     only("formatType", request.format_type.as_deref(), "CANONICAL")?;
-    start(&shared, Kind::Savepoint, request.trigger_id, |job| {
+    start(&shared, Operation::Savepoint, request.trigger_id, |job| {
         job.stop_with_savepoint(request.drain, request.target_directory)
     })
 }
@@ -70,7 +70,7 @@ pub(super) async fn trigger_checkpoint(
     only("checkpointType", request.checkpoint_type.as_deref(), "CONFIGURED")?;
     start(
         &shared,
-        Kind::Checkpoint,
+        Operation::Checkpoint,
         request.trigger_id,
         JobHandle::trigger_checkpoint,
     )
@@ -79,15 +79,35 @@ pub(super) async fn trigger_checkpoint(
 pub(super) async fn savepoint_status(
     State(shared): JobState,
     Path((job, trigger)): Path<(String, String)>,
-) -> Answer<Json<OperationStatus>> {
-    status(&shared, Kind::Savepoint, &job, &trigger)
+) -> Answer<Json<OperationStatus<SavepointOutcome>>> {
+    let over = progress(&shared, Operation::Savepoint, &job, &trigger)?.map(|outcome| match outcome {
+        Ok(info) => SavepointOutcome {
+            location: Some(info.path),
+            failure_cause: None,
+        },
+        Err(cause) => SavepointOutcome {
+            location: None,
+            failure_cause: Some(cause),
+        },
+    });
+    Ok(status(over))
 }
 
 pub(super) async fn checkpoint_status(
     State(shared): JobState,
     Path((job, trigger)): Path<(String, String)>,
-) -> Answer<Json<OperationStatus>> {
-    status(&shared, Kind::Checkpoint, &job, &trigger)
+) -> Answer<Json<OperationStatus<CheckpointOutcome>>> {
+    let over = progress(&shared, Operation::Checkpoint, &job, &trigger)?.map(|outcome| match outcome {
+        Ok(info) => CheckpointOutcome {
+            checkpoint_id: Some(info.checkpoint),
+            failure_cause: None,
+        },
+        Err(cause) => CheckpointOutcome {
+            checkpoint_id: None,
+            failure_cause: Some(cause),
+        },
+    });
+    Ok(status(over))
 }
 
 pub(super) async fn cancel(
@@ -116,53 +136,49 @@ pub(super) async fn cancel(
 
 fn start(
     shared: &Shared,
-    kind: Kind,
+    operation: Operation,
     trigger_id: Option<String>,
     trigger: impl FnOnce(&JobHandle) -> Pending<SavepointInfo>,
 ) -> Accepted<Triggered> {
     let trigger_id = trigger_id.as_deref().map(hex_id).transpose()?;
     running(shared)?;
-    let request_id = shared.triggers.start(kind, trigger_id, || trigger(&shared.job))?;
+    let request_id = shared
+        .triggers
+        .start(operation, trigger_id, || trigger(&shared.job))?;
     Ok((StatusCode::ACCEPTED, Json(Triggered { request_id })))
 }
 
-fn status(shared: &Shared, kind: Kind, job: &str, trigger: &str) -> Answer<Json<OperationStatus>> {
+/// What came of the operation; `None` while it is under way.
+fn progress(
+    shared: &Shared,
+    operation: Operation,
+    job: &str,
+    trigger: &str,
+) -> Answer<Option<Result<SavepointInfo, FailureCause>>> {
     shared.check(job)?;
     let trigger = hex_id(trigger)?;
     let progress = shared
         .triggers
-        .progress(kind, &trigger)
+        .progress(operation, &trigger)
         .ok_or_else(|| Refusal::not_found(format!("no operation has the trigger id {trigger}")))?;
-    let (id, operation) = match progress {
-        Progress::InProgress => ("IN_PROGRESS", None),
-        Progress::Completed(info) => ("COMPLETED", Some(outcome(kind, info))),
-        Progress::Failed { kind, report } => {
-            let failure_cause = Some(FailureCause {
-                class: kind.as_str().to_string(),
-                stack_trace: report,
-            });
-            let failed = Operation {
-                failure_cause,
-                ..Operation::default()
-            };
-            ("COMPLETED", Some(failed))
-        }
-    };
-    let status = StatusId { id: id.to_string() };
-    Ok(Json(OperationStatus { status, operation }))
+    Ok(match progress {
+        Progress::UnderWay => None,
+        Progress::Completed(info) => Some(Ok(info)),
+        Progress::Failed { kind, report } => Some(Err(FailureCause {
+            class: kind.as_str().to_string(),
+            stack_trace: report,
+        })),
+    })
 }
 
-fn outcome(kind: Kind, info: SavepointInfo) -> Operation {
-    match kind {
-        Kind::Savepoint => Operation {
-            location: Some(info.path),
-            ..Operation::default()
-        },
-        Kind::Checkpoint => Operation {
-            checkpoint_id: Some(info.checkpoint),
-            ..Operation::default()
-        },
-    }
+fn status<T>(operation: Option<T>) -> Json<OperationStatus<T>> {
+    let id = if operation.is_some() {
+        "COMPLETED"
+    } else {
+        "IN_PROGRESS"
+    };
+    let status = StatusId { id: id.to_string() };
+    Json(OperationStatus { status, operation })
 }
 
 fn running(shared: &Shared) -> Answer<()> {
@@ -180,8 +196,10 @@ fn read<T: DeserializeOwned + Default>(body: Body) -> Answer<T> {
     if bytes.iter().all(u8::is_ascii_whitespace) {
         return Ok(T::default());
     }
-    serde_json::from_slice(&bytes)
-        .map_err(|e| Refusal::bad_request(format!("the body is not as it should be: {e}")))
+    let odd = |e: serde_json::Error| Refusal::bad_request(format!("the body is not as it should be: {e}"));
+    // A struct could also be read from a list of its fields' values; no such body is meant.
+    let fields: serde_json::Map<String, Value> = serde_json::from_slice(&bytes).map_err(odd)?;
+    serde_json::from_value(Value::Object(fields)).map_err(odd)
 }
 
 fn only(field: &str, value: Option<&str>, there: &str) -> Answer<()> {

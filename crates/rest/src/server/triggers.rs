@@ -23,7 +23,7 @@ pub(super) enum Operation {
 /// How far an operation is.
 #[derive(Clone, Debug)]
 pub(super) enum Progress {
-    InProgress,
+    UnderWay,
     Completed(SavepointInfo),
     Failed { kind: ErrorKind, report: String },
 }
@@ -58,7 +58,7 @@ impl Trigger {
             });
         }
         match &self.state {
-            State::Waiting(_) => Progress::InProgress,
+            State::Waiting(_) => Progress::UnderWay,
             State::Done(progress) => progress.clone(),
         }
     }
@@ -85,7 +85,7 @@ impl Triggers {
         if triggers.len() >= REMEMBERED {
             let done = triggers
                 .iter_mut()
-                .position(|t| !matches!(t.look(), Progress::InProgress));
+                .position(|t| !matches!(t.look(), Progress::UnderWay));
             let Some(done) = done else {
                 return Err(
                     Error::illegal_state("trigger savepoint", "too many are under way already")
@@ -112,7 +112,7 @@ impl Triggers {
             .iter_mut()
             .find(|t| t.operation == operation && t.id == id)?;
         let progress = trigger.look();
-        trigger.fetched = !matches!(progress, Progress::InProgress);
+        trigger.fetched = !matches!(progress, Progress::UnderWay);
         Some(progress)
     }
 

@@ -15,8 +15,8 @@ pub use jobs::{
     Vertex, VertexMetrics,
 };
 pub use operations::{
-    CheckpointRequest, FailureCause, Operation, OperationStatus, SavepointRequest, StatusId, StopRequest,
-    Triggered,
+    CheckpointOutcome, CheckpointRequest, FailureCause, OperationStatus, SavepointOutcome, SavepointRequest,
+    StatusId, StopRequest, Triggered,
 };
 
 use serde::{Deserialize, Serialize};

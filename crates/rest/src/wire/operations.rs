@@ -64,11 +64,11 @@ pub struct Triggered {
 
 /// How far an operation is. Flink's `AsynchronousOperationResult`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct OperationStatus {
+pub struct OperationStatus<T> {
     /// Whether it is over.
     pub status: StatusId,
     /// What came of it, once it is over.
-    pub operation: Option<Operation>,
+    pub operation: Option<T>,
 }
 
 /// Flink's `QueueStatus`.
@@ -78,17 +78,27 @@ pub struct StatusId {
     pub id: String,
 }
 
-/// Flink's `SavepointInfo` and `CheckpointInfo`.
+/// What came of a savepoint or stop: one of the two. Flink's `SavepointInfo`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Operation {
+#[serde(rename_all = "kebab-case")]
+pub struct SavepointOutcome {
     /// The savepoint's path.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub location: Option<String>,
+    /// Why it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure_cause: Option<FailureCause>,
+}
+
+/// What came of a checkpoint on demand: one of the two. Flink's `CheckpointInfo`, which spells the cause another way.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CheckpointOutcome {
     /// The checkpoint's id.
-    #[serde(rename = "checkpointId", default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checkpoint_id: Option<u64>,
     /// Why it failed.
-    #[serde(rename = "failure-cause", default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure_cause: Option<FailureCause>,
 }
 
