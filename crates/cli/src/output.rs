@@ -58,6 +58,10 @@ pub(crate) fn table(header: &[&str]) -> Table {
         table.set_content_arrangement(ContentArrangement::Disabled);
     }
     table.set_header(header.iter().map(|h| Cell::new(h).add_attribute(Attribute::Bold)));
+    // Columns are two spaces apart, and the first begins where the line does.
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
     table
 }
 

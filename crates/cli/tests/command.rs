@@ -38,10 +38,10 @@ impl Home {
         }
     }
 
-    /// Starts a job that takes a checkpoint every 50 ms.
+    /// Starts a job that takes a checkpoint every 200 ms.
     fn job(&mut self, name: &str) -> JobHandle {
         let env = StreamExecutionEnvironment::new(Configuration::new());
-        env.set_option("execution.checkpointing.interval", "50 ms");
+        env.set_option("execution.checkpointing.interval", "200 ms");
         let source = DataGeneratorSource::new(|i| i, None).rate_per_second(1000);
         env.from_source(source, WatermarkStrategy::no_watermarks(), "numbers")
             .uid("numbers")
@@ -144,6 +144,7 @@ fn list_shows_the_jobs_that_run() {
     );
     let cells = |line: &str| line.split_whitespace().map(str::to_string).collect::<Vec<_>>();
     for (line, job, name) in [(1, &clicks, "clicks"), (2, &orders, "orders")] {
+        assert!(!lines.get(line).unwrap().starts_with(' '), "{lines:?}");
         let cells = cells(lines.get(line).unwrap());
         assert_eq!(cells.first().unwrap(), &job.job_id().to_string());
         assert_eq!(cells.get(1..3).unwrap(), [name, "RUNNING"]);
@@ -282,6 +283,24 @@ fn checkpoints_shows_what_became_of_them() {
     let json: Value = serde_json::from_str(home.millpond(&["checkpoints", "--json", "told"]).good()).unwrap();
     assert!(json["counts"]["completed"].as_u64().unwrap() > id);
     assert_eq!(json["latest"]["savepoint"]["external_path"], savepoint.good());
+}
+
+/// A savepoint that can't be stored: its error at once, and its row with the reason later.
+#[test]
+fn checkpoints_shows_why_one_failed() {
+    let mut home = Home::new();
+    home.job("troubled");
+    let in_the_way = home.folder.path().join("file");
+    fs::write(&in_the_way, b"").unwrap();
+    home.millpond(&["savepoint", "troubled", in_the_way.to_str().unwrap()])
+        .bad(1, &["file"]);
+    let outcome = home.millpond(&["checkpoints", "troubled"]);
+    let row = outcome.good().lines().find(|l| l.contains("FAILED")).unwrap();
+    assert!(
+        row.contains("savepoint") && row.contains("storage could not be prepared"),
+        "{row}"
+    );
+    assert!(outcome.stderr.contains("1 failed"), "{}", outcome.stderr);
 }
 
 /// Names that mean no job or two, with what to write instead.

@@ -114,7 +114,7 @@ fn a_stop_ends_the_job_and_its_path_can_still_be_fetched() {
         .unwrap();
         job.until(|j| j.handle.is_over());
         // Later than the owner's drop, within the moment that the server stays.
-        millpond_core::host::sleep(Duration::from_millis(300));
+        millpond_core::host::sleep(Duration::from_millis(100));
         let path = client.wait_for_savepoint(&trigger, |_| {}).unwrap();
         let result = owner.join().unwrap();
         assert_eq!(result.savepoint.as_deref(), Some(path.as_str()));
@@ -141,7 +141,7 @@ fn a_path_that_nobody_fetches_doesnt_hold_the_process_up() {
     let start = clock.monotonic_nanos();
     drop(job.server.take());
     let millis = (clock.monotonic_nanos() - start) / 1_000_000;
-    assert!((1_500..6_000).contains(&millis), "{millis} ms");
+    assert!((1_500..10_000).contains(&millis), "{millis} ms");
 }
 
 /// Checkpoints on demand, in a job without periodic ones.

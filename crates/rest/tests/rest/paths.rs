@@ -14,7 +14,10 @@ fn keys(value: &Value) -> Vec<&str> {
 fn a_running_job_tells_about_itself_in_flinks_words() {
     let job = Running::start("told");
     let id = job.handle.job_id().to_string();
-    job.until(|j| j.handle.details().records_out() > 0);
+    job.until(|j| {
+        let details = j.handle.details();
+        details.records_out() > 0 && details.vertices.iter().all(|v| v.running == 2)
+    });
 
     let (status, overview) = get(job.address(), "/overview");
     assert_eq!(status, 200);
@@ -81,7 +84,7 @@ fn a_running_job_tells_about_itself_in_flinks_words() {
 /// Every job's checkpoints by number, sort and task; the newest first.
 #[test]
 fn checkpoints_are_told_with_counts_history_and_tasks() {
-    let job = Running::with("checkpointed", &[("execution.checkpointing.interval", "30 ms")]);
+    let job = Running::with("checkpointed", &[("execution.checkpointing.interval", "150 ms")]);
     job.until(|j| j.handle.details().checkpoints.counts.completed >= 3);
 
     let (status, all) = get(job.address(), &job.path("/checkpoints"));
