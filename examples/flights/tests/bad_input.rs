@@ -14,7 +14,11 @@ fn data_with_a_bad_row(place: &Place) -> PathBuf {
     let data = place.path().join("data");
     std::fs::create_dir_all(data.join("flights")).unwrap();
     for table in ["airlines.csv", "planes.csv"] {
-        std::fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join("data").join(table), data.join(table)).unwrap();
+        std::fs::copy(
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("data").join(table),
+            data.join(table),
+        )
+        .unwrap();
     }
     let rows = [
         HEADER,
@@ -45,23 +49,41 @@ fn a_malformed_row_is_skipped_counted_and_named_by_file_and_line() {
     let log = text(&output.stderr);
     assert!(log.contains("some.csv") && log.contains("line=3"), "{log}");
     assert!(log.contains("1 malformed row"), "{log}");
-    assert!(text(&output.stdout).contains("Flights counted: 2 (NOT the whole data set)"), "{}", text(&output.stdout));
+    assert!(
+        text(&output.stdout).contains("Flights counted: 2 (NOT the whole data set)"),
+        "{}",
+        text(&output.stdout)
+    );
 }
 
 #[test]
 fn a_malformed_row_fails_the_job_when_asked_to() {
     let place = Place::new();
     let data = data_with_a_bad_row(&place);
-    let (code, log) =
-        failing(&place, &["--data", data.to_str().unwrap(), "--fail-on-malformed", "-D", "restart-strategy.type=none"]);
+    let (code, log) = failing(
+        &place,
+        &[
+            "--data",
+            data.to_str().unwrap(),
+            "--fail-on-malformed",
+            "-D",
+            "restart-strategy.type=none",
+        ],
+    );
     assert_eq!(code, Some(1), "{log}");
-    assert!(log.contains("some.csv") && log.contains("line=3") && log.contains("four"), "{log}");
+    assert!(
+        log.contains("some.csv") && log.contains("line=3") && log.contains("four"),
+        "{log}"
+    );
 }
 
 #[test]
 fn a_missing_file_is_named() {
     let place = Place::new();
-    let (code, log) = failing(&place, &["--data", "/no/such/folder", "-D", "restart-strategy.type=none"]);
+    let (code, log) = failing(
+        &place,
+        &["--data", "/no/such/folder", "-D", "restart-strategy.type=none"],
+    );
     assert_eq!(code, Some(1), "{log}");
     assert!(log.contains("/no/such/folder"), "{log}");
 }
@@ -70,7 +92,10 @@ fn a_missing_file_is_named() {
 fn an_unknown_option_is_answered_with_the_nearest_known_one() {
     let (code, log) = failing(&Place::new(), &["-D", "execution.checkpointing.intervall=1s"]);
     assert_eq!(code, Some(2), "{log}");
-    assert!(log.contains("did you mean execution.checkpointing.interval?"), "{log}");
+    assert!(
+        log.contains("did you mean execution.checkpointing.interval?"),
+        "{log}"
+    );
 }
 
 #[test]
@@ -83,7 +108,10 @@ fn parallelism_above_max_parallelism_is_refused() {
 #[test]
 fn a_checkpoint_folder_that_cannot_be_written_is_named() {
     let place = Place::new();
-    let (code, log) = failing(&place, &["-D", "execution.checkpointing.dir=/dev/null/checkpoints"]);
+    let (code, log) = failing(
+        &place,
+        &["-D", "execution.checkpointing.dir=/dev/null/checkpoints"],
+    );
     assert_eq!(code, Some(2), "{log}");
     assert!(log.contains("/dev/null"), "{log}");
 }
@@ -106,8 +134,13 @@ fn a_savepoint_with_another_max_parallelism_tells_which_to_set() {
     let mut child = run_until_checkpoint(&place, &mut job, 2);
     let client = client(&place, &mut child);
     let target_directory = Some(place.savepoints().display().to_string());
-    let stop = StopRequest { target_directory, ..StopRequest::default() };
-    let path = client.wait_for_savepoint(&client.trigger_stop(&stop).unwrap(), |_| ()).unwrap();
+    let stop = StopRequest {
+        target_directory,
+        ..StopRequest::default()
+    };
+    let path = client
+        .wait_for_savepoint(&client.trigger_stop(&stop).unwrap(), |_| ())
+        .unwrap();
     child.wait().unwrap();
     let (code, log) = failing(&place, &["-s", &path, "-D", "pipeline.max-parallelism=64"]);
     assert_eq!(code, Some(2), "{log}");

@@ -18,7 +18,10 @@ fn killed_in_the_middle() -> Place {
 }
 
 fn files(folder: &Path) -> Vec<PathBuf> {
-    let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()).collect();
+    let mut files: Vec<_> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|e| e.unwrap().path())
+        .collect();
     files.sort();
     files
 }
@@ -48,7 +51,10 @@ fn a_flipped_byte_in_any_file_of_the_newest_checkpoint_costs_nothing_but_that_ch
     let expected = undisturbed();
     let original = killed_in_the_middle();
     let newest = original.complete_checkpoints().remove(0);
-    let names: Vec<_> = files(&newest).iter().map(|f| f.file_name().unwrap().to_owned()).collect();
+    let names: Vec<_> = files(&newest)
+        .iter()
+        .map(|f| f.file_name().unwrap().to_owned())
+        .collect();
     assert!(names.len() >= 3, "metadata, checksums and state: {names:?}");
     for name in names {
         let place = Place::new();
@@ -59,11 +65,22 @@ fn a_flipped_byte_in_any_file_of_the_newest_checkpoint_costs_nothing_but_that_ch
         let output = finish(place.job(2));
 
         let log = text(&output.stderr);
-        let warnings: Vec<_> = log.lines().filter(|l| l.contains("damaged checkpoint skipped")).collect();
+        let warnings: Vec<_> = log
+            .lines()
+            .filter(|l| l.contains("damaged checkpoint skipped"))
+            .collect();
         let chk = damaged.file_name().unwrap().to_str().unwrap();
         assert_eq!(warnings.len(), 1, "one warning for {name:?}: {log}");
-        assert!(warnings[0].contains(chk) && warnings[0].contains(name.to_str().unwrap()), "{}", warnings[0]);
-        assert_same(&place.committed(), &expected, &format!("after damage to {name:?}"));
+        assert!(
+            warnings[0].contains(chk) && warnings[0].contains(name.to_str().unwrap()),
+            "{}",
+            warnings[0]
+        );
+        assert_same(
+            &place.committed(),
+            &expected,
+            &format!("after damage to {name:?}"),
+        );
     }
 }
 
@@ -79,6 +96,9 @@ fn with_every_checkpoint_damaged_the_job_refuses_to_start() {
 
     let log = text(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{log}");
-    assert!(log.contains("every checkpoint of the job is damaged") && log.contains("-s"), "{log}");
+    assert!(
+        log.contains("every checkpoint of the job is damaged") && log.contains("-s"),
+        "{log}"
+    );
     assert_eq!(place.committed(), committed, "nothing was written");
 }

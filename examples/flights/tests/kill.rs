@@ -27,9 +27,16 @@ fn survives_kills(parallelism: u32) {
         kill(child);
     }
     // A run that ended by itself before its kill is a weaker test; most must not.
-    assert!(kills_before_end > KILLS / 2, "only {kills_before_end} of {KILLS} kills met a running job");
+    assert!(
+        kills_before_end > KILLS / 2,
+        "only {kills_before_end} of {KILLS} kills met a running job"
+    );
     finish(place.job(parallelism));
-    assert_same(&place.committed(), &undisturbed(), &format!("MILLPOND_KILL_SEED={seed} parallelism={parallelism}"));
+    assert_same(
+        &place.committed(),
+        &undisturbed(),
+        &format!("MILLPOND_KILL_SEED={seed} parallelism={parallelism}"),
+    );
 }
 
 #[test]

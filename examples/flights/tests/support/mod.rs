@@ -16,7 +16,9 @@ pub struct Place {
 
 impl Place {
     pub fn new() -> Place {
-        Place { dir: tempfile::tempdir().unwrap() }
+        Place {
+            dir: tempfile::tempdir().unwrap(),
+        }
     }
     pub fn path(&self) -> &Path {
         self.dir.path()
@@ -42,7 +44,10 @@ impl Place {
             .args(["-D", "execution.checkpointing.num-retained=3"])
             .args(["-D", "pipeline.max-parallelism=128"])
             .arg("-D")
-            .arg(format!("execution.checkpointing.dir={}", self.checkpoints().display()))
+            .arg(format!(
+                "execution.checkpointing.dir={}",
+                self.checkpoints().display()
+            ))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
@@ -69,7 +74,11 @@ impl Place {
     /// The folders of complete checkpoints, newest first.
     pub fn complete_checkpoints(&self) -> Vec<PathBuf> {
         let mut found: Vec<(u64, PathBuf)> = Vec::new();
-        for job in std::fs::read_dir(self.checkpoints()).into_iter().flatten().flatten() {
+        for job in std::fs::read_dir(self.checkpoints())
+            .into_iter()
+            .flatten()
+            .flatten()
+        {
             for entry in std::fs::read_dir(job.path()).into_iter().flatten().flatten() {
                 let name = entry.file_name().to_string_lossy().into_owned();
                 let id = name.strip_prefix("chk-").and_then(|n| n.parse().ok());
@@ -86,7 +95,11 @@ impl Place {
 /// Runs a job to its end and expects it to be a good one.
 pub fn finish(mut job: Command) -> Output {
     let output = job.output().unwrap();
-    assert!(output.status.success(), "the job failed: {}", text(&output.stderr));
+    assert!(
+        output.status.success(),
+        "the job failed: {}",
+        text(&output.stderr)
+    );
     output
 }
 
@@ -94,7 +107,10 @@ pub fn finish(mut job: Command) -> Output {
 pub fn run_until_checkpoint(place: &Place, job: &mut Command, at_least: usize) -> Child {
     let mut child = job.spawn().unwrap();
     let newest = |place: &Place| {
-        let name = place.complete_checkpoints().first().and_then(|p| p.file_name()?.to_str()?.strip_prefix("chk-")?.parse().ok());
+        let name = place
+            .complete_checkpoints()
+            .first()
+            .and_then(|p| p.file_name()?.to_str()?.strip_prefix("chk-")?.parse().ok());
         name.unwrap_or(0usize)
     };
     let before = newest(place);
@@ -104,7 +120,10 @@ pub fn run_until_checkpoint(place: &Place, job: &mut Command, at_least: usize) -
         }
         if let Some(status) = child.try_wait().unwrap() {
             let output = child.wait_with_output().unwrap();
-            panic!("the job ended before a checkpoint ({status}): {}", text(&output.stderr));
+            panic!(
+                "the job ended before a checkpoint ({status}): {}",
+                text(&output.stderr)
+            );
         }
         sleep(Duration::from_millis(10));
     }
@@ -127,7 +146,11 @@ pub fn undisturbed() -> Vec<String> {
     let place = Place::new();
     finish(place.job(2));
     let lines = place.committed();
-    assert!(lines.len() > 1000, "the job found hardly anything: {} lines", lines.len());
+    assert!(
+        lines.len() > 1000,
+        "the job found hardly anything: {} lines",
+        lines.len()
+    );
     lines
 }
 
@@ -138,7 +161,11 @@ pub fn assert_same(got: &[String], expected: &[String], what: &str) {
     }
     let only = |a: &[String], b: &[String]| {
         let b: std::collections::BTreeSet<_> = b.iter().collect();
-        a.iter().filter(|l| !b.contains(l)).take(3).cloned().collect::<Vec<_>>()
+        a.iter()
+            .filter(|l| !b.contains(l))
+            .take(3)
+            .cloned()
+            .collect::<Vec<_>>()
     };
     panic!(
         "{what}: {} lines instead of {}; only here: {:#?}; missing: {:#?}",
@@ -154,13 +181,20 @@ pub fn client(place: &Place, child: &mut Child) -> JobClient {
     let folder = place.path().join("home").join("jobs");
     for _ in 0..1000 {
         for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
-            let Ok(text) = std::fs::read(entry.path()) else { continue };
-            let Ok(found) = serde_json::from_slice::<Entry>(&text) else { continue };
+            let Ok(text) = std::fs::read(entry.path()) else {
+                continue;
+            };
+            let Ok(found) = serde_json::from_slice::<Entry>(&text) else {
+                continue;
+            };
             if found.pid == child.id() {
                 return JobClient::new(found.address.parse().unwrap(), found.job_id.parse().unwrap());
             }
         }
-        assert!(child.try_wait().unwrap().is_none(), "the job ended before it could be found");
+        assert!(
+            child.try_wait().unwrap().is_none(),
+            "the job ended before it could be found"
+        );
         sleep(Duration::from_millis(10));
     }
     panic!("the job can't be found in {}", folder.display());
