@@ -11,7 +11,7 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser};
 use display::Display;
 use millpond_core::config::options;
 use millpond_core::{Error, ErrorKind, Result};
-use millpond_rest::server::RestServer;
+use millpond_rest::server::{RestListener, RestServer};
 use millpond_runtime::datastream::StreamExecutionEnvironment;
 use millpond_runtime::master::{JobExecutionResult, JobHandle};
 use std::process::ExitCode;
@@ -146,8 +146,9 @@ fn start<A: Args>(
     let port = config.require(&options::REST_PORT)?;
     let env = StreamExecutionEnvironment::new(config);
     build(&env, &cli.job)?;
+    let listener = RestListener::bind(&address, port)?;
     let handle = env.execute_async(name)?;
-    let rest = RestServer::start(handle.clone(), &address, port)?;
+    let rest = listener.serve(handle.clone())?;
     Ok((handle, rest))
 }
 

@@ -49,6 +49,32 @@ pub struct RestServer {
     thread: Option<JoinHandle<()>>,
 }
 
+/// A place to listen at, taken before the job starts: what is wrong with the address is said before anything runs.
+pub struct RestListener {
+    listener: TcpListener,
+    address: SocketAddr,
+}
+
+impl RestListener {
+    /// Listens at `address` and `port` (0: any free one); nobody is answered yet.
+    ///
+    /// # Errors
+    /// Config when the address isn't one of loopback, or the port is taken; Io when there is no socket to be had.
+    pub fn bind(address: &str, port: u16) -> Result<RestListener> {
+        let listener = bind(loopback(address)?, port)?;
+        let address = listener.local_addr().map_err(|e| Error::io(START, e))?;
+        Ok(RestListener { listener, address })
+    }
+
+    /// Answers for `handle` from now on, and enters it in the user's [`Registry`].
+    ///
+    /// # Errors
+    /// Io when there is no thread to be had.
+    pub fn serve(self, handle: JobHandle) -> Result<RestServer> {
+        RestServer::serve_in(&Registry::of_user(), handle, self)
+    }
+}
+
 /// What the handlers see.
 struct Shared {
     job: JobHandle,
@@ -70,8 +96,11 @@ impl RestServer {
     /// # Errors
     /// As [`RestServer::start`].
     pub fn start_in(registry: &Registry, handle: JobHandle, address: &str, port: u16) -> Result<RestServer> {
-        let listener = bind(loopback(address)?, port)?;
-        let address = listener.local_addr().map_err(|e| Error::io(START, e))?;
+        RestServer::serve_in(registry, handle, RestListener::bind(address, port)?)
+    }
+
+    fn serve_in(registry: &Registry, handle: JobHandle, listener: RestListener) -> Result<RestServer> {
+        let RestListener { listener, address } = listener;
         let shared = Arc::new(Shared {
             job: handle,
             triggers: Triggers::default(),

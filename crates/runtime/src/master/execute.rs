@@ -21,9 +21,7 @@ impl StreamExecutionEnvironment {
             config.get(&options::RECOVERY_PATH)?,
             config.get(&options::JOB_ID)?,
         ) {
-            // A path that can't be resolved is refused in a moment, with a better text.
-            let resolved = std::fs::canonicalize(&path).map_or(path, |p| p.display().to_string());
-            graph.job_id = JobId::from_savepoint(&graph.name, &resolved);
+            graph.job_id = JobId::from_savepoint(&graph.name, &resolved(&path));
         }
         submit(graph, SystemClock::shared())
     }
@@ -34,5 +32,32 @@ impl StreamExecutionEnvironment {
     /// As [`StreamExecutionEnvironment::execute_async`], and what the job fails with.
     pub fn execute(&self, name: &str) -> Result<JobExecutionResult> {
         self.execute_async(name)?.wait()
+    }
+}
+
+/// The snapshot's path, however it was spelled. One that can't be resolved is refused in a moment, with a better text.
+fn resolved(path: &str) -> String {
+    let plain = path.strip_prefix("file:").unwrap_or(path);
+    let plain = plain.strip_prefix("//").unwrap_or(plain);
+    std::fs::canonicalize(plain).map_or_else(|_| path.to_string(), |p| p.display().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::resolved;
+
+    #[test]
+    fn a_snapshot_is_the_same_however_its_path_is_spelled() {
+        let dir = tempfile::tempdir().unwrap();
+        let plain = dir.path().display().to_string();
+        for spelling in [
+            plain.clone(),
+            format!("{plain}/."),
+            format!("file:{plain}"),
+            format!("file://{plain}"),
+        ] {
+            assert_eq!(resolved(&spelling), resolved(&plain), "{spelling}");
+        }
+        assert_eq!(resolved("s3://bucket/x"), "s3://bucket/x");
     }
 }
