@@ -29,7 +29,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 fn flip_a_byte(file: &Path) {
     let mut bytes = std::fs::read(file).unwrap();
     let middle = bytes.len() / 2;
-    bytes[middle] ^= 0x10;
+    *bytes.get_mut(middle).unwrap() ^= 0x10;
     std::fs::write(file, bytes).unwrap();
 }
 
