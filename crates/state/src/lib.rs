@@ -13,3 +13,4 @@ pub mod redistribute;
 pub mod snapshot;
 pub mod stream;
 pub mod timer;
+pub mod ttl;

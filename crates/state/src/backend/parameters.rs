@@ -1,6 +1,6 @@
 //! What a backend is made from.
 
-use millpond_core::host::entropy;
+use millpond_core::host::{Clock, SystemClock, entropy};
 use millpond_types::serializer::SerializerRegistry;
 use millpond_types::{KeyGroupRange, SharedSerializer, StateKey};
 use std::sync::Arc;
@@ -20,10 +20,12 @@ pub struct KeyedStateBackendParameters<K> {
     pub serializers: Arc<SerializerRegistry>,
     /// Names this backend instance among all that ever wrote for the operator; a UUID in text form.
     pub backend_id: String,
+    /// What times to live are measured by.
+    pub ttl_clock: Arc<dyn Clock>,
 }
 
 impl<K: StateKey> KeyedStateBackendParameters<K> {
-    /// A backend with full checkpoints, keys written as their type says, and a fresh id.
+    /// A backend with full checkpoints, keys written as their type says, a fresh id, and the machine's clock.
     pub fn new(key_group_range: KeyGroupRange, max_parallelism: u32) -> Self {
         KeyedStateBackendParameters {
             key_serializer: K::serializer(),
@@ -32,6 +34,7 @@ impl<K: StateKey> KeyedStateBackendParameters<K> {
             incremental: false,
             serializers: Arc::default(),
             backend_id: fresh_backend_id(),
+            ttl_clock: SystemClock::shared(),
         }
     }
 
@@ -39,6 +42,13 @@ impl<K: StateKey> KeyedStateBackendParameters<K> {
     #[must_use]
     pub fn incremental(mut self, incremental: bool) -> Self {
         self.incremental = incremental;
+        self
+    }
+
+    /// The same with times to live measured by `clock`.
+    #[must_use]
+    pub fn ttl_clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.ttl_clock = clock;
         self
     }
 }

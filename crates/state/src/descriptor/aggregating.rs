@@ -1,6 +1,7 @@
 //! The descriptor of an aggregating state, and the function that it aggregates with.
 
 use super::{SerializerSource, StateData};
+use crate::ttl::StateTtlConfig;
 use millpond_types::{SharedSerializer, StateType};
 use std::fmt;
 
@@ -32,6 +33,7 @@ pub struct AggregatingStateDescriptor<F: AggregateFunction> {
     pub(crate) name: String,
     pub(crate) serializer: SerializerSource<F::Acc>,
     pub(crate) function: F,
+    pub(crate) ttl: StateTtlConfig,
 }
 
 impl<F: AggregateFunction> AggregatingStateDescriptor<F> {
@@ -59,7 +61,14 @@ impl<F: AggregateFunction> AggregatingStateDescriptor<F> {
             name: name.into(),
             serializer,
             function,
+            ttl: StateTtlConfig::DISABLED,
         }
+    }
+    /// Gives each accumulator a time to live. Default: none.
+    #[must_use]
+    pub fn enable_time_to_live(mut self, config: StateTtlConfig) -> Self {
+        self.ttl = config;
+        self
     }
     /// The state's name, unique within its operator.
     pub fn name(&self) -> &str {

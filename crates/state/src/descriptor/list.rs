@@ -1,6 +1,7 @@
 //! The descriptor of a list state.
 
 use super::{SerializerSource, StateData};
+use crate::ttl::StateTtlConfig;
 use millpond_types::{SharedSerializer, StateType};
 
 /// Describes a [`crate::keyed::ListState`]. Flink's `ListStateDescriptor`.
@@ -8,6 +9,7 @@ use millpond_types::{SharedSerializer, StateType};
 pub struct ListStateDescriptor<T> {
     pub(crate) name: String,
     pub(crate) element: SerializerSource<T>,
+    pub(crate) ttl: StateTtlConfig,
 }
 
 impl<T: StateData> ListStateDescriptor<T> {
@@ -30,7 +32,14 @@ impl<T: StateData> ListStateDescriptor<T> {
         ListStateDescriptor {
             name: name.into(),
             element,
+            ttl: StateTtlConfig::DISABLED,
         }
+    }
+    /// Gives each element a time to live. Default: none.
+    #[must_use]
+    pub fn enable_time_to_live(mut self, config: StateTtlConfig) -> Self {
+        self.ttl = config;
+        self
     }
     /// The state's name, unique within its operator.
     pub fn name(&self) -> &str {

@@ -1,6 +1,7 @@
 //! The descriptor of a map state.
 
 use super::{SerializerSource, StateData};
+use crate::ttl::StateTtlConfig;
 use millpond_types::{SharedSerializer, StateType};
 use std::hash::Hash;
 
@@ -10,6 +11,7 @@ pub struct MapStateDescriptor<UK, UV> {
     pub(crate) name: String,
     pub(crate) key: SerializerSource<UK>,
     pub(crate) value: SerializerSource<UV>,
+    pub(crate) ttl: StateTtlConfig,
 }
 
 impl<UK: StateData + Hash + Eq, UV: StateData> MapStateDescriptor<UK, UV> {
@@ -42,7 +44,14 @@ impl<UK: StateData + Hash + Eq, UV: StateData> MapStateDescriptor<UK, UV> {
             name: name.into(),
             key,
             value,
+            ttl: StateTtlConfig::DISABLED,
         }
+    }
+    /// Gives each entry a time to live. Default: none.
+    #[must_use]
+    pub fn enable_time_to_live(mut self, config: StateTtlConfig) -> Self {
+        self.ttl = config;
+        self
     }
     /// The state's name, unique within its operator.
     pub fn name(&self) -> &str {

@@ -1,6 +1,7 @@
 //! The descriptor of a reducing state, and the function that it reduces with.
 
 use super::{SerializerSource, StateData};
+use crate::ttl::StateTtlConfig;
 use millpond_types::{SharedSerializer, StateType};
 use std::fmt;
 
@@ -29,6 +30,7 @@ pub struct ReducingStateDescriptor<T, R> {
     pub(crate) name: String,
     pub(crate) serializer: SerializerSource<T>,
     pub(crate) reduce: R,
+    pub(crate) ttl: StateTtlConfig,
 }
 
 impl<T: StateData, R: ReduceFunction<T>> ReducingStateDescriptor<T, R> {
@@ -52,7 +54,14 @@ impl<T: StateData, R: ReduceFunction<T>> ReducingStateDescriptor<T, R> {
             name: name.into(),
             serializer,
             reduce,
+            ttl: StateTtlConfig::DISABLED,
         }
+    }
+    /// Gives each reduced value a time to live. Default: none.
+    #[must_use]
+    pub fn enable_time_to_live(mut self, config: StateTtlConfig) -> Self {
+        self.ttl = config;
+        self
     }
     /// The state's name, unique within its operator.
     pub fn name(&self) -> &str {

@@ -1,6 +1,7 @@
 //! The descriptor of a value state.
 
 use super::{SerializerSource, StateData};
+use crate::ttl::StateTtlConfig;
 use millpond_types::{SharedSerializer, StateType};
 
 /// Describes a [`crate::keyed::ValueState`]. Flink's `ValueStateDescriptor`.
@@ -15,6 +16,7 @@ pub struct ValueStateDescriptor<V> {
     pub(crate) name: String,
     pub(crate) serializer: SerializerSource<V>,
     pub(crate) default_value: Option<V>,
+    pub(crate) ttl: StateTtlConfig,
 }
 
 impl<V: StateData> ValueStateDescriptor<V> {
@@ -38,12 +40,19 @@ impl<V: StateData> ValueStateDescriptor<V> {
             name: name.into(),
             serializer,
             default_value: None,
+            ttl: StateTtlConfig::DISABLED,
         }
     }
     /// What `value` answers for a key that has none. Without a default, `value` is an error there.
     #[must_use]
     pub fn default_value(mut self, value: V) -> Self {
         self.default_value = Some(value);
+        self
+    }
+    /// Gives each value a time to live. Default: none.
+    #[must_use]
+    pub fn enable_time_to_live(mut self, config: StateTtlConfig) -> Self {
+        self.ttl = config;
         self
     }
     /// The state's name, unique within its operator.

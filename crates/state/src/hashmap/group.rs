@@ -9,6 +9,8 @@
 //! A write takes a frozen shard back: without a copy when the snapshots have let go of it, else as a copy.
 //! Neither side ever locks.
 
+use super::expire::{Budget, Cursor, Expiring};
+use crate::ttl::Expiry;
 use hashbrown::HashTable;
 use std::sync::Arc;
 
@@ -74,6 +76,38 @@ impl<E: Clone> Slot<E> {
             Slot::Frozen { shard, .. } => Slot::Owned(Arc::unwrap_or_clone(shard)),
             owned => owned,
         };
+    }
+
+    /// Removes the expired of the values in the entry that a bucket holds. Answers whether all of them were looked at.
+    fn sweep_bucket<V: Expiring>(
+        &mut self,
+        cursor: &mut Cursor,
+        budget: &mut Budget,
+        moment: Expiry,
+        value: impl Fn(&E) -> &V,
+        value_mut: impl Fn(&mut E) -> &mut V,
+    ) -> bool {
+        let Some(found) = self.shard().get_bucket(cursor.bucket).map(&value) else {
+            return true;
+        };
+        let (from, max) = (cursor.element, budget.elements);
+        if !found.any_over(from, max, moment) {
+            let looked = max.min(found.elements().saturating_sub(from)).max(1);
+            budget.charge(looked);
+            cursor.element += looked;
+            return cursor.element >= found.elements();
+        }
+        let Ok(mut found) = self.shard_mut().get_bucket_entry(cursor.bucket) else {
+            return true;
+        };
+        let removed = value_mut(found.get_mut()).remove_over(from, max, moment);
+        budget.charge(removed.cost.max(1));
+        cursor.element = removed.next;
+        let done = removed.gone || removed.next >= value(found.get()).elements();
+        if removed.gone {
+            found.remove();
+        }
+        done
     }
 
     fn freeze(&mut self, epoch: Epoch) -> FrozenShard<E> {
@@ -244,6 +278,45 @@ impl<E: Clone> Group<E> {
         if let Some(slot) = self.slots.last_mut() {
             *slot = Slot::Owned(target);
         }
+    }
+
+    /// Removes the expired of the values in the entries from `cursor` on. Answers whether it came to the end of the group
+    /// before the end of the budget.
+    pub(super) fn sweep<V: Expiring>(
+        &mut self,
+        cursor: &mut Cursor,
+        budget: &mut Budget,
+        moment: Expiry,
+        value: impl Fn(&E) -> &V,
+        value_mut: impl Fn(&mut E) -> &mut V,
+    ) -> bool {
+        while let Some(slot) = self.slots.get_mut(cursor.slot) {
+            let shard = slot.shard();
+            let end = if shard.is_empty() { 0 } else { shard.num_buckets() };
+            // A shard costs a bucket, else a sweep over nothing would have no end.
+            budget.buckets = budget.buckets.saturating_sub(1);
+            while cursor.bucket < end {
+                if budget.spent() {
+                    return false;
+                }
+                budget.buckets -= 1;
+                let before = slot.shard().len();
+                let done = slot.sweep_bucket(cursor, budget, moment, &value, &value_mut);
+                self.len -= before - slot.shard().len();
+                if !done {
+                    return false;
+                }
+                cursor.bucket += 1;
+                cursor.element = 0;
+            }
+            cursor.slot += 1;
+            cursor.bucket = 0;
+            cursor.element = 0;
+            if budget.spent() {
+                return false;
+            }
+        }
+        true
     }
 
     /// Freezes every shard and returns them all.

@@ -24,6 +24,17 @@ pub(super) struct HashMapValue<K, N, V> {
     pub(super) name: String,
 }
 
+impl<K, N, V> HashMapValue<K, N, V> {
+    /// Values that only go into other kinds of state.
+    pub(super) fn without_default(state: ValueTable<K, N, V>) -> Self {
+        HashMapValue {
+            state,
+            default_value: None,
+            name: String::new(),
+        }
+    }
+}
+
 /// A list state: a vector, never an empty one.
 pub(super) struct HashMapList<K, N, T> {
     pub(super) state: Rc<TableState<K, N, Vec<T>, ListCodec<T>>>,

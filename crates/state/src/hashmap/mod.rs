@@ -2,6 +2,7 @@
 //! until a shard is written again (decision D5) and handles that go straight to typed tables (D6).
 
 mod codec;
+mod expire;
 mod frozen;
 mod group;
 mod kinds;
@@ -9,6 +10,7 @@ mod register;
 mod small_map;
 mod state;
 mod table;
+mod ttl;
 
 use crate::backend::KeyedStateBackendParameters;
 use crate::handle::KeyedStateHandle;

@@ -13,6 +13,7 @@ use crate::keyed::{AggregatingState, ListState, MapKey, MapState, Namespace, Red
 use crate::snapshot::meta_info::{NAMESPACE_SERIALIZER, VALUE_SERIALIZER};
 use crate::snapshot::restored::RestoredState;
 use crate::snapshot::{SnapshotableKeyGroupState, StateMetaInfoSnapshot};
+use crate::ttl::{StateTtlConfig, TtlAwareSerializer, is_ttl};
 use millpond_core::{Error, Result};
 use millpond_types::{Compatibility, SharedSerializer, StateKey};
 use std::any::Any;
@@ -21,6 +22,7 @@ use std::rc::Rc;
 /// A state that was opened.
 pub(super) struct Registered<K> {
     pub(super) meta: StateMetaInfoSnapshot,
+    ttl: StateTtlConfig,
     pub(super) state: Rc<dyn RegisteredState<K>>,
     /// An `Rc<dyn KeysOf<K, N>>` of the state's namespace type.
     pub(super) keys: Box<dyn Any>,
@@ -35,14 +37,18 @@ impl<K: StateKey> HashMapKeyedStateBackend<K> {
         namespace: SharedSerializer<N>,
         first: N,
     ) -> Result<ValueState<V, N>> {
+        if descriptor.ttl.is_enabled() {
+            return self.ttl_value_state(descriptor, namespace, first);
+        }
         let ValueStateDescriptor {
             name,
             serializer,
             default_value,
+            ttl,
         } = descriptor;
-        let codec = ValueCodec(self.serializer(&name, &serializer)?);
+        let codec = ValueCodec(self.serializer_without_ttl(&name, &serializer)?);
         let for_errors = name.clone();
-        let access = self.open(StateKind::Value, name, namespace, first, codec, |state| {
+        let access = self.open(StateKind::Value, ttl, name, namespace, first, codec, |state| {
             let access: Rc<dyn ValueAccess<V, N>> = Rc::new(HashMapValue {
                 state,
                 default_value,
@@ -59,9 +65,13 @@ impl<K: StateKey> HashMapKeyedStateBackend<K> {
         namespace: SharedSerializer<N>,
         first: N,
     ) -> Result<ListState<T, N>> {
-        let codec = ListCodec(self.serializer(&descriptor.name, &descriptor.element)?);
+        if descriptor.ttl.is_enabled() {
+            return self.ttl_list_state(descriptor, namespace, first);
+        }
+        let codec = ListCodec(self.serializer_without_ttl(&descriptor.name, &descriptor.element)?);
         let access = self.open(
             StateKind::List,
+            descriptor.ttl,
             descriptor.name,
             namespace,
             first,
@@ -80,12 +90,16 @@ impl<K: StateKey> HashMapKeyedStateBackend<K> {
         namespace: SharedSerializer<N>,
         first: N,
     ) -> Result<MapState<UK, UV, N>> {
+        if descriptor.ttl.is_enabled() {
+            return self.ttl_map_state(descriptor, namespace, first);
+        }
         let codec = MapCodec {
             key: self.serializer(&descriptor.name, &descriptor.key)?,
-            value: self.serializer(&descriptor.name, &descriptor.value)?,
+            value: self.serializer_without_ttl(&descriptor.name, &descriptor.value)?,
         };
         let access = self.open(
             StateKind::Map,
+            descriptor.ttl,
             descriptor.name,
             namespace,
             first,
@@ -104,13 +118,17 @@ impl<K: StateKey> HashMapKeyedStateBackend<K> {
         namespace: SharedSerializer<N>,
         first: N,
     ) -> Result<ReducingState<T, N>> {
+        if descriptor.ttl.is_enabled() {
+            return self.ttl_reducing_state(descriptor, namespace, first);
+        }
         let ReducingStateDescriptor {
             name,
             serializer,
             reduce,
+            ttl,
         } = descriptor;
-        let codec = ValueCodec(self.serializer(&name, &serializer)?);
-        let access = self.open(StateKind::Reducing, name, namespace, first, codec, |state| {
+        let codec = ValueCodec(self.serializer_without_ttl(&name, &serializer)?);
+        let access = self.open(StateKind::Reducing, ttl, name, namespace, first, codec, |state| {
             let access: Rc<dyn ReducingAccess<T, N>> = Rc::new(HashMapReducing { state, reduce });
             access
         })?;
@@ -123,16 +141,28 @@ impl<K: StateKey> HashMapKeyedStateBackend<K> {
         namespace: SharedSerializer<N>,
         first: N,
     ) -> Result<AggregatingState<F, N>> {
+        if descriptor.ttl.is_enabled() {
+            return self.ttl_aggregating_state(descriptor, namespace, first);
+        }
         let AggregatingStateDescriptor {
             name,
             serializer,
             function,
+            ttl,
         } = descriptor;
-        let codec = ValueCodec(self.serializer(&name, &serializer)?);
-        let access = self.open(StateKind::Aggregating, name, namespace, first, codec, |state| {
-            let access: Rc<dyn AggregatingAccess<F, N>> = Rc::new(HashMapAggregating { state, function });
-            access
-        })?;
+        let codec = ValueCodec(self.serializer_without_ttl(&name, &serializer)?);
+        let access = self.open(
+            StateKind::Aggregating,
+            ttl,
+            name,
+            namespace,
+            first,
+            codec,
+            |state| {
+                let access: Rc<dyn AggregatingAccess<F, N>> = Rc::new(HashMapAggregating { state, function });
+                access
+            },
+        )?;
         Ok(AggregatingState::from_access(access))
     }
 
@@ -170,7 +200,7 @@ impl<K: StateKey> HashMapKeyedStateBackend<K> {
         Ok(())
     }
 
-    fn serializer<T: 'static>(
+    pub(super) fn serializer<T: 'static>(
         &self,
         state: &str,
         source: &SerializerSource<T>,
@@ -178,10 +208,26 @@ impl<K: StateKey> HashMapKeyedStateBackend<K> {
         source.resolve(state, || self.parameters.serializers.get::<T>())
     }
 
+    /// The serializer of a state without a time to live. What was restored may have had one.
+    fn serializer_without_ttl<T: 'static>(
+        &self,
+        state: &str,
+        source: &SerializerSource<T>,
+    ) -> Result<SharedSerializer<T>> {
+        let serializer = self.serializer(state, source)?;
+        let restored = self.restored.get(state);
+        if restored.is_some_and(|r| r.descriptions().any(is_ttl)) {
+            return Ok(TtlAwareSerializer::shared(serializer));
+        }
+        Ok(serializer)
+    }
+
     /// Opens a state under its name: the one that is already open, or a new one with what was restored.
-    fn open<N, V, C, A>(
+    #[expect(clippy::too_many_arguments, reason = "what a state is, and nothing else")]
+    pub(super) fn open<N, V, C, A>(
         &mut self,
         kind: StateKind,
+        ttl: StateTtlConfig,
         name: String,
         namespace: SharedSerializer<N>,
         first: N,
@@ -197,7 +243,8 @@ impl<K: StateKey> HashMapKeyedStateBackend<K> {
         let meta = StateMetaInfoSnapshot::key_value(&name, kind, namespace.snapshot(), codec.snapshot());
         if let Some(open) = self.states.iter().find(|s| s.meta.name == name) {
             return match open.access.downcast_ref::<Rc<A>>() {
-                Some(access) if open.meta == meta => Ok(Rc::clone(access)),
+                Some(access) if open.meta == meta && open.ttl == ttl => Ok(Rc::clone(access)),
+                Some(_) if open.meta == meta => Err(other_ttl(&name, open.ttl, ttl)),
                 _ => Err(taken(&open.meta, &meta)),
             };
         }
@@ -220,6 +267,7 @@ impl<K: StateKey> HashMapKeyedStateBackend<K> {
         let keys: Rc<dyn KeysOf<K, N>> = state.clone();
         self.states.push(Registered {
             meta,
+            ttl,
             state,
             keys: Box::new(keys),
             access: Box::new(Rc::clone(&access)),
@@ -317,4 +365,15 @@ fn taken(open: &StateMetaInfoSnapshot, wanted: &StateMetaInfoSnapshot) -> Error 
     .with("open", describe(open))
     .with("wanted", describe(wanted))
     .hint("give one of the two another name")
+}
+
+fn other_ttl(name: &str, open: StateTtlConfig, wanted: StateTtlConfig) -> Error {
+    Error::config(
+        "open state",
+        "the state is open with another time to live or another cleanup",
+    )
+    .with("state", name)
+    .with("open", format!("{open:?}"))
+    .with("wanted", format!("{wanted:?}"))
+    .hint("open the state once, or with the same descriptor each time")
 }

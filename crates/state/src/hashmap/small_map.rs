@@ -38,6 +38,11 @@ impl<K: Hash + Eq, V> SmallMap<K, V> {
         self.entries.iter().map(|(k, v)| (k, v))
     }
 
+    /// The entries from a position on.
+    pub(super) fn iter_from(&self, position: usize) -> impl Iterator<Item = (&K, &V)> {
+        self.entries.iter().skip(position).map(|(k, v)| (k, v))
+    }
+
     #[inline]
     fn position(&self, key: &K) -> Option<usize> {
         match &self.index {
@@ -84,9 +89,17 @@ impl<K: Hash + Eq, V> SmallMap<K, V> {
 
     pub(super) fn remove(&mut self, key: &K) -> Option<V> {
         let position = self.position(key)?;
-        let last = self.entries.len() - 1;
+        self.remove_at(position)
+    }
+
+    /// Removes the entry at a position; the last one moves there.
+    pub(super) fn remove_at(&mut self, position: usize) -> Option<V> {
+        let last = self.entries.len().checked_sub(1)?;
+        if position > last {
+            return None;
+        }
         if self.index.is_some() {
-            let hash_removed = fixed_hash(key);
+            let hash_removed = hash_at(&self.entries, position as u32);
             let hash_last = hash_at(&self.entries, last as u32);
             if let Some(index) = &mut self.index {
                 if let Ok(found) = index.find_entry(hash_removed, |i| *i as usize == position) {

@@ -1,15 +1,17 @@
 //! One registered state: its table, the shared current key, the handle's namespace.
 
 use super::codec::{EntryCodec, KeyCodec};
+use super::expire::{Budget, Cursor, Expiring, FilteredSnapshots};
 use super::frozen::FrozenTable;
 use super::group::Epoch;
 use super::table::{Place, StateTable, entry_hash, namespace_hash};
 use crate::descriptor::StateData;
 use crate::keyed::{KeyContext, Namespace};
 use crate::snapshot::{FrozenState, StateMetaInfoSnapshot};
+use crate::ttl::Expiry;
 use millpond_core::{Error, Result};
 use millpond_types::{KeyGroupRange, StateKey};
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
 
 /// A table with what an access to it needs. The kinds of state build on it.
@@ -20,6 +22,8 @@ pub(super) struct TableState<K, N, V, C> {
     table: RefCell<StateTable<K, N, V>>,
     key_codec: KeyCodec<K, N>,
     codec: C,
+    /// Set when snapshots leave out what has expired.
+    filtered: OnceCell<FilteredSnapshots<V>>,
 }
 
 /// What the backend asks of every state, whatever its types are.
@@ -60,6 +64,23 @@ impl<K: StateKey, N: Namespace, V: StateData, C: EntryCodec<V>> TableState<K, N,
             table: RefCell::new(StateTable::new(range, C::SHARD_TARGET)),
             key_codec,
             codec,
+            filtered: OnceCell::new(),
+        }
+    }
+
+    /// Makes snapshots leave out what has expired.
+    pub(super) fn filter_snapshots(&self, filter: FilteredSnapshots<V>) {
+        // Set once, when the state is opened.
+        let _already = self.filtered.set(filter);
+    }
+
+    /// Removes expired values from `cursor` on, within `budget`. While the state lends a value it does nothing.
+    pub(super) fn sweep(&self, cursor: &mut Cursor, budget: &mut Budget, moment: Expiry)
+    where
+        V: Expiring,
+    {
+        if let Ok(mut table) = self.table.try_borrow_mut() {
+            table.sweep(cursor, budget, moment);
         }
     }
 
@@ -208,6 +229,7 @@ impl<K: StateKey, N: Namespace, V: StateData, C: EntryCodec<V>> RegisteredState<
             groups: table.freeze(epoch),
             key_codec: self.key_codec.clone(),
             codec: self.codec.clone(),
+            filter: self.filtered.get().map(FilteredSnapshots::now),
         }))
     }
 }

@@ -2,9 +2,11 @@
 //!
 //! The namespace of state outside windows takes no space and no time: its type has one value.
 
+use super::expire::{Budget, Cursor, Expiring};
 use super::group::{Epoch, FrozenShard, Group};
 use crate::descriptor::StateData;
 use crate::keyed::Namespace;
+use crate::ttl::Expiry;
 use millpond_core::hash::fixed_hash;
 use millpond_core::{Error, Result};
 use millpond_types::{KeyGroupRange, StateKey};
@@ -185,6 +187,24 @@ impl<K: StateKey, N: Namespace, V: StateData> StateTable<K, N, V> {
             .filter(|e| e.namespace == *namespace)
             .map(|e| e.key.clone())
             .collect()
+    }
+
+    /// Removes expired values from `cursor` on, until the budget is spent or the last key group is done; the next sweep goes
+    /// on from there or from the first.
+    pub(super) fn sweep(&mut self, cursor: &mut Cursor, budget: &mut Budget, moment: Expiry)
+    where
+        V: Expiring,
+    {
+        while let Some(group) = self.groups.get_mut(cursor.group) {
+            if !group.sweep(cursor, budget, moment, |e| &e.value, |e| &mut e.value) {
+                return;
+            }
+            *cursor = Cursor {
+                group: cursor.group + 1,
+                ..Cursor::default()
+            };
+        }
+        *cursor = Cursor::default();
     }
 
     pub(super) fn freeze(&mut self, epoch: Epoch) -> FrozenGroups<K, N, V> {

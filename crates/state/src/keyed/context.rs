@@ -5,11 +5,11 @@ use millpond_core::{Error, Result};
 use millpond_types::StateKey;
 use millpond_types::key_group::murmur_hash;
 use std::cell::{Cell, Ref, RefCell};
+use std::fmt;
 
 /// The current key of a keyed operator instance, its hash and its key group. Flink's `InternalKeyContext`.
 ///
 /// The backend shares it with all its states: setting the key once moves them all.
-#[derive(Debug)]
 pub struct KeyContext<K> {
     key: RefCell<Option<K>>,
     hash: Cell<u64>,
@@ -17,6 +17,9 @@ pub struct KeyContext<K> {
     max_parallelism: u32,
     /// `max_parallelism - 1` when that is a mask: it nearly always is, and a division costs more than the lookup's hash.
     mask: Option<u32>,
+    /// Whether anyone is told of each new current key.
+    has_listeners: Cell<bool>,
+    listeners: RefCell<Vec<Box<dyn Fn()>>>,
 }
 
 impl<K: StateKey> KeyContext<K> {
@@ -28,6 +31,8 @@ impl<K: StateKey> KeyContext<K> {
             key_group: Cell::new(0),
             max_parallelism: max_parallelism.max(1),
             mask: max_parallelism.is_power_of_two().then(|| max_parallelism - 1),
+            has_listeners: Cell::new(false),
+            listeners: RefCell::default(),
         }
     }
 
@@ -43,7 +48,28 @@ impl<K: StateKey> KeyContext<K> {
         self.hash.set(fixed_hash(&key));
         self.key_group.set(self.key_group_of(&key));
         *slot = Some(key);
+        drop(slot);
+        if self.has_listeners.get() {
+            self.tell_listeners();
+        }
         Ok(())
+    }
+
+    /// Tells `listener` of each key that becomes the current one. Flink's `KeySelectionListener`.
+    pub(crate) fn add_listener(&self, listener: impl Fn() + 'static) {
+        // Not borrowed: nobody opens a state from inside a listener.
+        if let Ok(mut listeners) = self.listeners.try_borrow_mut() {
+            listeners.push(Box::new(listener));
+            self.has_listeners.set(true);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn tell_listeners(&self) {
+        if let Ok(listeners) = self.listeners.try_borrow() {
+            listeners.iter().for_each(|listener| listener());
+        }
     }
 
     /// Makes no key the current one: keyed state is refused until the next [`KeyContext::set_current_key`].
@@ -92,6 +118,15 @@ impl<K: StateKey> KeyContext<K> {
     /// The job's max parallelism: the number of all key groups.
     pub fn max_parallelism(&self) -> u32 {
         self.max_parallelism
+    }
+}
+
+impl<K: fmt::Debug> fmt::Debug for KeyContext<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeyContext")
+            .field("key", &self.key)
+            .field("key_group", &self.key_group)
+            .finish_non_exhaustive()
     }
 }
 

@@ -8,6 +8,7 @@ use super::restored::{self, RestoredState};
 use crate::descriptor::{ListStateDescriptor, MapStateDescriptor, StateData};
 use crate::handle::{OperatorStateHandle, OperatorStateMode};
 use crate::stream::StateHandleReader;
+use crate::ttl::StateTtlConfig;
 use millpond_core::{Error, Result};
 use millpond_types::serializer::SerializerRegistry;
 use std::any::{Any, type_name};
@@ -102,6 +103,7 @@ impl OperatorStateBackend {
         descriptor: &MapStateDescriptor<K, V>,
     ) -> Result<BroadcastState<K, V>> {
         let name = descriptor.name();
+        refuse_ttl(name, descriptor.ttl)?;
         if let Some(open) = self.opened::<BroadcastCell<K, V>, (K, V)>(name, OperatorStateMode::Broadcast)? {
             return Ok(BroadcastState::opened(open));
         }
@@ -140,6 +142,7 @@ impl OperatorStateBackend {
         mode: OperatorStateMode,
     ) -> Result<OperatorListState<T>> {
         let name = descriptor.name();
+        refuse_ttl(name, descriptor.ttl)?;
         if let Some(open) = self.opened::<ListCell<T>, T>(name, mode)? {
             return Ok(OperatorListState::opened(open));
         }
@@ -185,4 +188,18 @@ impl fmt::Debug for OperatorStateBackend {
             .field("unopened", &self.restored.keys())
             .finish()
     }
+}
+
+/// Only keyed state can expire: operator state has no access that would pay for the cleanup, and broadcast state has to be the
+/// same on every instance, whose clocks differ.
+fn refuse_ttl(name: &str, ttl: StateTtlConfig) -> Result<()> {
+    if !ttl.is_enabled() {
+        return Ok(());
+    }
+    Err(
+        Error::config("open operator state", "operator state has no time to live")
+            .with("state", name)
+            .with("time_to_live", format!("{:?}", ttl.time_to_live()))
+            .hint("remove enable_time_to_live from the descriptor, or keep the values in keyed state"),
+    )
 }

@@ -191,7 +191,8 @@ fn create_backend<K: StateKey>(
         ctx.task.subtask_index,
     );
     let mut parameters = KeyedStateBackendParameters::new(range, ctx.task.max_parallelism)
-        .incremental(ctx.config.get(&options::INCREMENTAL)?.unwrap_or(false));
+        .incremental(ctx.config.get(&options::INCREMENTAL)?.unwrap_or(false))
+        .ttl_clock(Arc::clone(&ctx.clock));
     parameters.key_serializer = ctx.serializers.get_or_default::<K>();
     parameters.serializers = Arc::clone(&ctx.serializers);
     match ctx.config.get(&options::STATE_BACKEND)? {
