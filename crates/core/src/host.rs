@@ -153,6 +153,48 @@ pub fn spawn<T: Send + 'static>(
         })
 }
 
+/// Runs `f` on every item, on up to `threads` threads that end before this returns, and gives the results in the order of the
+/// items. After an error, items that nobody has begun are left out.
+///
+/// # Errors
+/// The first error of `f` by the order of the items.
+pub fn parallel<T: Send, R: Send>(
+    threads: usize,
+    items: Vec<T>,
+    f: impl Fn(T) -> Result<R> + Sync,
+) -> Result<Vec<R>> {
+    let count = items.len();
+    let threads = threads.clamp(1, count.max(1));
+    if threads == 1 {
+        return items.into_iter().map(f).collect();
+    }
+    let queue = Mutex::new(items.into_iter().enumerate());
+    let done = Mutex::new(Vec::with_capacity(count));
+    let lock_next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let work = || {
+        while let Some((number, item)) = lock_next() {
+            let result = f(item);
+            let failed = result.is_err();
+            let mut done = done.lock().unwrap_or_else(PoisonError::into_inner);
+            done.push((number, result));
+            if failed {
+                drop(done);
+                // The others find nothing more to do.
+                while lock_next().is_some() {}
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 1..threads {
+            scope.spawn(work);
+        }
+        work();
+    });
+    let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+    done.sort_by_key(|(number, _)| *number);
+    done.into_iter().map(|(_, result)| result).collect()
+}
+
 /// Blocks the thread. For tools and tests that poll something outside; tasks wait on their gate instead.
 pub fn sleep(duration: Duration) {
     std::thread::sleep(duration);

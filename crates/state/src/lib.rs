@@ -10,6 +10,8 @@ mod hashmap;
 pub mod keyed;
 pub mod operator_state;
 pub mod redistribute;
+#[cfg(feature = "rocksdb")]
+pub mod rocksdb;
 pub mod snapshot;
 pub mod stream;
 pub mod timer;

@@ -69,7 +69,7 @@ options! {
     BUFFERS_PER_CHANNEL: u32 = "taskmanager.network.memory.buffers-per-channel", Some("8"), positive,
         "how many batches a channel between two tasks holds before its sender has to wait";
     STATE_BACKEND: StateBackendKind = "state.backend.type" or "state.backend", Some("hashmap"), state_backend,
-        "where keyed state lives: hashmap";
+        "where keyed state lives: hashmap, or rocksdb in a build with the feature of that name";
 
     CHECKPOINTING_INTERVAL: Duration = "execution.checkpointing.interval", None, parse_duration,
         "the time from one checkpoint to the next; unset or 0: no periodic checkpoints";
@@ -90,7 +90,7 @@ options! {
     NUM_RETAINED: u32 = "execution.checkpointing.num-retained" or "state.checkpoints.num-retained", Some("1"), positive,
         "how many completed checkpoints are kept; more cost space and are what a damaged one is replaced by";
     CHECKPOINT_RETENTION: CheckpointRetention = "execution.checkpointing.externalized-checkpoint-retention" or "execution.checkpointing.externalized-checkpoint-mode", Some("NO_EXTERNALIZED_CHECKPOINTS"), retention,
-        "what becomes of checkpoints when the job is cancelled: RETAIN_ON_CANCELLATION, DELETE_ON_CANCELLATION or NO_EXTERNALIZED_CHECKPOINTS (deleted); a job that fails for good keeps them unless NO_EXTERNALIZED_CHECKPOINTS is given";
+        "what becomes of checkpoints when the job is cancelled: RETAIN_ON_CANCELLATION, DELETE_ON_CANCELLATION or NO_EXTERNALIZED_CHECKPOINTS (deleted, too); a job that fails for good always keeps them, since they are what it goes on from when it is started again";
     INCREMENTAL: bool = "execution.checkpointing.incremental" or "state.backend.incremental", Some("false"), parse_bool,
         "whether a checkpoint stores only what changed since the one before";
     DATA_INLINE_THRESHOLD: u64 = "execution.checkpointing.data-inline-threshold" or "state.storage.fs.memory-threshold" or "state.backend.fs.memory-threshold", Some("20kb"), parse_memory_size,
@@ -126,6 +126,49 @@ options! {
     EXPONENTIAL_ATTEMPTS: Attempts = "restart-strategy.exponential-delay.attempts-before-reset-backoff", Some("infinite"), attempts,
         "how often the job is restarted, without a reset between, before it fails for good: a number or infinite";
 
+    MANAGED_MEMORY_SIZE: u64 = "taskmanager.memory.managed.size", Some("512mb"), parse_memory_size,
+        "the memory that all RocksDB backends of the process share";
+    ROCKSDB_LOCAL_DIRS: String = "state.backend.rocksdb.localdir", None, text,
+        "folders on local disks for RocksDB's files, with commas between them; by default the system's folder for temporary files";
+    ROCKSDB_PREDEFINED_OPTIONS: String = "state.backend.rocksdb.predefined-options", Some("DEFAULT"), text,
+        "DEFAULT, SPINNING_DISK_OPTIMIZED, SPINNING_DISK_OPTIMIZED_HIGH_MEM or FLASH_SSD_OPTIMIZED";
+    ROCKSDB_TRANSFER_THREADS: u32 = "state.backend.rocksdb.checkpoint.transfer.thread.num", Some("4"), positive,
+        "how many files of a checkpoint are transferred at once";
+    ROCKSDB_MANAGED_MEMORY: bool = "state.backend.rocksdb.memory.managed", Some("true"), parse_bool,
+        "whether block cache and write buffers of all RocksDB backends stay within taskmanager.memory.managed.size together";
+    ROCKSDB_FIXED_MEMORY: u64 = "state.backend.rocksdb.memory.fixed-per-slot" or "state.backend.rocksdb.memory.fixed-per-tm", None, parse_memory_size,
+        "the memory of the RocksDB backends instead of the managed one";
+    ROCKSDB_WRITE_BUFFER_RATIO: f64 = "state.backend.rocksdb.memory.write-buffer-ratio", Some("0.5"), parse_number,
+        "the share of that memory that write buffers may take, above 0 and below 1";
+    ROCKSDB_HIGH_PRIO_POOL_RATIO: f64 = "state.backend.rocksdb.memory.high-prio-pool-ratio", Some("0.1"), parse_number,
+        "the share of that memory meant for index and filter blocks; taken and checked, but RocksDB's C interface has no setter for it: its own share, half of the block cache, applies";
+    ROCKSDB_PARTITIONED_INDEX_FILTERS: bool = "state.backend.rocksdb.memory.partitioned-index-filters", Some("false"), parse_bool,
+        "whether index and filters are read in parts instead of whole";
+    ROCKSDB_TYPED_CACHE_SIZE: u64 = "state.backend.rocksdb.typed-cache.size", None, parse_memory_size,
+        "the bytes of typed values that a RocksDB backend keeps in front of its database, out of managed memory; 0 switches it off, by default a quarter of managed memory";
+    ROCKSDB_THREADS: u32 = "state.backend.rocksdb.thread.num", None, positive,
+        "how many flushes and compactions of a database run at once";
+    ROCKSDB_OPEN_FILES: i32 = "state.backend.rocksdb.files.open", None, parse_number,
+        "how many files a database keeps open, -1: all";
+    ROCKSDB_DYNAMIC_LEVEL_SIZE: bool = "state.backend.rocksdb.compaction.level.use-dynamic-size", None, parse_bool,
+        "whether RocksDB chooses the sizes of its levels from the bottom up";
+    ROCKSDB_TARGET_FILE_SIZE: u64 = "state.backend.rocksdb.compaction.level.target-file-size-base", None, parse_memory_size,
+        "how large RocksDB's files are";
+    ROCKSDB_LEVEL_BASE_SIZE: u64 = "state.backend.rocksdb.compaction.level.max-size-level-base", None, parse_memory_size,
+        "how large the first sorted level of RocksDB grows";
+    ROCKSDB_WRITE_BUFFER_SIZE: u64 = "state.backend.rocksdb.writebuffer.size", None, parse_memory_size,
+        "how large a write buffer of a state grows before it is flushed";
+    ROCKSDB_WRITE_BUFFERS: u32 = "state.backend.rocksdb.writebuffer.count", None, positive,
+        "how many write buffers a state has at most";
+    ROCKSDB_WRITE_BUFFERS_TO_MERGE: u32 = "state.backend.rocksdb.writebuffer.number-to-merge", None, positive,
+        "how many write buffers are merged before they are flushed";
+    ROCKSDB_BLOCK_SIZE: u64 = "state.backend.rocksdb.block.blocksize", None, parse_memory_size,
+        "how large a block of a RocksDB file is";
+    ROCKSDB_BLOCK_CACHE_SIZE: u64 = "state.backend.rocksdb.block.cache-size", None, parse_memory_size,
+        "how large each state's block cache is where memory is not managed";
+    ROCKSDB_BLOOM_FILTER: bool = "state.backend.rocksdb.use-bloom-filter", None, parse_bool,
+        "whether RocksDB's files have bloom filters, which spare reads of keys that are not there";
+
     REST_PORT: u16 = "rest.port", Some("0"), parse_number,
         "the port of the REST interface; 0: any free one";
     REST_BIND_ADDRESS: String = "rest.bind-address" or "rest.address", Some("127.0.0.1"), text,
@@ -137,6 +180,8 @@ options! {
 pub enum StateBackendKind {
     /// State as objects in memory. Flink's `HashMapStateBackend`.
     HashMap,
+    /// State on local disks in RocksDB. Flink's `EmbeddedRocksDBStateBackend`.
+    RocksDB,
 }
 
 /// `execution.checkpointing.mode`.
@@ -257,10 +302,13 @@ fn one_of<T: Copy>(given: &str, names: &[(&str, T)]) -> std::result::Result<T, S
 }
 
 fn state_backend(text: &str) -> std::result::Result<StateBackendKind, String> {
-    if text.trim().eq_ignore_ascii_case("rocksdb") {
-        return Err("the RocksDB backend is not part of this build; hashmap is".to_string());
-    }
-    one_of(text, &[("hashmap", StateBackendKind::HashMap)])
+    one_of(
+        text,
+        &[
+            ("hashmap", StateBackendKind::HashMap),
+            ("rocksdb", StateBackendKind::RocksDB),
+        ],
+    )
 }
 
 fn mode(text: &str) -> std::result::Result<CheckpointingMode, String> {

@@ -236,6 +236,7 @@ fn a_key_of_another_instance_is_refused_not_misfiled() -> Result<()> {
     Ok(())
 }
 
+#[cfg(not(feature = "rocksdb"))]
 #[test]
 fn the_rocksdb_backend_is_refused_by_name() {
     let Err(e) = obedient().option("state.backend.type", "rocksdb").open() else {

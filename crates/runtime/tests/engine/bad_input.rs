@@ -48,7 +48,7 @@ fn values_out_of_their_bounds_are_refused_by_key() {
     for (key, value) in [
         ("execution.checkpointing.interval", "soon"),
         ("restart-strategy.type", "hope"),
-        ("state.backend.type", "rocksdb"),
+        ("state.backend.type", "disk"),
         ("execution.checkpointing.num-retained", "0"),
     ] {
         let e = refused(key, value);

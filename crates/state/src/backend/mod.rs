@@ -1,6 +1,6 @@
 //! The keyed state backend: what a keyed operator instance asks for its states, and what snapshots them.
 //!
-//! [`KeyedStateBackend`] is a façade over the implementations; the RocksDB one will be its second variant. It is generic
+//! [`KeyedStateBackend`] is a façade over the implementations; HashMap, and RocksDB where it is built in. It is generic
 //! over the key, the handles that it gives out are not.
 
 mod parameters;
@@ -16,9 +16,14 @@ use crate::hashmap::HashMapKeyedStateBackend;
 use crate::keyed::{
     AggregatingState, KeyContext, ListState, MapKey, MapState, Namespace, ReducingState, ValueState,
 };
+#[cfg(feature = "rocksdb")]
+use crate::rocksdb::RocksDBKeyedStateBackend;
 use crate::snapshot::{KeyedSnapshot, SnapshotKind, SnapshotableKeyGroupState};
 use crate::stream::StateHandleReader;
+use millpond_core::config::Configuration;
 use millpond_core::{CheckpointId, Result};
+#[cfg(not(feature = "rocksdb"))]
+use millpond_core::{Error, ErrorKind};
 use millpond_types::{KeyGroupRange, SharedSerializer, StateKey};
 use std::rc::Rc;
 
@@ -56,6 +61,9 @@ use std::rc::Rc;
 pub enum KeyedStateBackend<K> {
     /// State as objects in memory. Flink's `HashMapStateBackend`.
     HashMap(HashMapKeyedStateBackend<K>),
+    /// State in a database on a local disk. Flink's `EmbeddedRocksDBStateBackend`.
+    #[cfg(feature = "rocksdb")]
+    RocksDB(RocksDBKeyedStateBackend<K>),
 }
 
 /// Hands a call to the implementation.
@@ -63,6 +71,8 @@ macro_rules! each {
     ($self:expr, $backend:ident => $call:expr) => {
         match $self {
             KeyedStateBackend::HashMap($backend) => $call,
+            #[cfg(feature = "rocksdb")]
+            KeyedStateBackend::RocksDB($backend) => $call,
         }
     };
 }
@@ -79,6 +89,34 @@ impl<K: StateKey> KeyedStateBackend<K> {
         reader: &dyn StateHandleReader,
     ) -> Result<Self> {
         HashMapKeyedStateBackend::restore(parameters, handles, reader).map(KeyedStateBackend::HashMap)
+    }
+
+    /// A RocksDB backend configured by `config`, with what `handles` hold of its key groups.
+    ///
+    /// # Errors
+    /// Unsupported in a build without the cargo feature `rocksdb`; Config for an option out of range; Io when a local folder
+    /// can't be used; else as [`KeyedStateBackend::hashmap`].
+    #[cfg_attr(
+        not(feature = "rocksdb"),
+        expect(unused_variables, reason = "refused in this build")
+    )]
+    pub fn rocksdb(
+        parameters: KeyedStateBackendParameters<K>,
+        config: &Configuration,
+        handles: &[KeyedStateHandle],
+        reader: &dyn StateHandleReader,
+    ) -> Result<Self> {
+        #[cfg(feature = "rocksdb")]
+        return crate::rocksdb::EmbeddedRocksDBStateBackend::from_config(config)?
+            .create_keyed_backend(parameters, handles, reader);
+        #[cfg(not(feature = "rocksdb"))]
+        Err(Error::new(
+            ErrorKind::Unsupported,
+            "create state backend",
+            "this build has no RocksDB backend",
+        )
+        .with("option", "state.backend.type=rocksdb")
+        .hint("build with the cargo feature `rocksdb`, or use the hashmap backend"))
     }
 
     /// Opens a value state.

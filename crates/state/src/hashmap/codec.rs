@@ -23,7 +23,7 @@ const SHARD_TARGET_COLLECTIONS: usize = 96;
 
 /// Writes and reads keys with their namespaces.
 #[derive(Debug)]
-pub(super) struct KeyCodec<K, N> {
+pub(crate) struct KeyCodec<K, N> {
     key: SharedSerializer<K>,
     namespace: SharedSerializer<N>,
     /// Whether the lengths stand behind key and namespace, because the bytes alone don't tell where one ends.
@@ -41,7 +41,7 @@ impl<K, N> Clone for KeyCodec<K, N> {
 }
 
 impl<K: StateKey, N: Namespace> KeyCodec<K, N> {
-    pub(super) fn new(key: SharedSerializer<K>, namespace: SharedSerializer<N>) -> Self {
+    pub(crate) fn new(key: SharedSerializer<K>, namespace: SharedSerializer<N>) -> Self {
         let marked = is_variable_sized(&key.snapshot()) && is_variable_sized(&namespace.snapshot());
         KeyCodec {
             key,
@@ -50,11 +50,17 @@ impl<K: StateKey, N: Namespace> KeyCodec<K, N> {
         }
     }
 
-    pub(super) fn namespace(&self) -> &SharedSerializer<N> {
+    pub(crate) fn namespace(&self) -> &SharedSerializer<N> {
         &self.namespace
     }
 
-    pub(super) fn write(&self, key: &K, namespace: &N, out: &mut DataOutput) -> Result<()> {
+    /// Whether keys with their namespaces take differently many bytes.
+    #[cfg(feature = "rocksdb")]
+    pub(crate) fn is_variable_sized(&self) -> bool {
+        is_variable_sized(&self.key.snapshot()) || is_variable_sized(&self.namespace.snapshot())
+    }
+
+    pub(crate) fn write(&self, key: &K, namespace: &N, out: &mut DataOutput) -> Result<()> {
         let start = out.len();
         self.key.serialize(key, out)?;
         if self.marked {
@@ -68,7 +74,7 @@ impl<K: StateKey, N: Namespace> KeyCodec<K, N> {
         Ok(())
     }
 
-    pub(super) fn read(&self, input: &mut DataInput<'_>) -> Result<(K, N)> {
+    pub(crate) fn read(&self, input: &mut DataInput<'_>) -> Result<(K, N)> {
         let start = input.position();
         let key = self.key.deserialize(input)?;
         if self.marked {
@@ -84,7 +90,7 @@ impl<K: StateKey, N: Namespace> KeyCodec<K, N> {
 }
 
 /// How one kind of state writes and reads its values.
-pub(super) trait EntryCodec<V>: Clone + Send + Sync + 'static {
+pub(crate) trait EntryCodec<V>: Clone + Send + Sync + 'static {
     /// The average number of entries in a shard of a large state.
     const SHARD_TARGET: usize;
     /// What is needed to read under a stored description.
@@ -118,7 +124,7 @@ pub(super) trait EntryCodec<V>: Clone + Send + Sync + 'static {
 }
 
 /// A serializer, and how what was stored is to be read with it.
-pub(super) struct Reader<T> {
+pub(crate) struct Reader<T> {
     serializer: SharedSerializer<T>,
     /// The stored description when it is not the serializer's own layout.
     migrate_from: Option<SerializerSnapshot>,
@@ -142,7 +148,7 @@ impl<T: 'static> Reader<T> {
 
 /// Values, reduced values and accumulators.
 #[derive(Debug)]
-pub(super) struct ValueCodec<V>(pub(super) SharedSerializer<V>);
+pub(crate) struct ValueCodec<V>(pub(crate) SharedSerializer<V>);
 
 impl<V> Clone for ValueCodec<V> {
     fn clone(&self) -> Self {
@@ -183,7 +189,7 @@ impl<V: StateData> EntryCodec<V> for ValueCodec<V> {
 
 /// Lists.
 #[derive(Debug)]
-pub(super) struct ListCodec<T>(pub(super) SharedSerializer<T>);
+pub(crate) struct ListCodec<T>(pub(crate) SharedSerializer<T>);
 
 impl<T> Clone for ListCodec<T> {
     fn clone(&self) -> Self {
@@ -193,6 +199,51 @@ impl<T> Clone for ListCodec<T> {
 
 /// Stands between the elements of a list.
 const DELIMITER: u8 = b',';
+
+impl<T: StateData> ListCodec<T> {
+    /// Appends a list as it is stored.
+    pub(crate) fn write_list(&self, list: &[T], bytes: &mut DataOutput) -> Result<()> {
+        for (i, element) in list.iter().enumerate() {
+            if i > 0 {
+                bytes.write_u8(DELIMITER);
+            }
+            self.0.serialize(element, bytes)?;
+        }
+        Ok(())
+    }
+
+    /// Reads a whole list that this codec wrote.
+    #[cfg(feature = "rocksdb")]
+    pub(crate) fn read_list(&self, value: &mut DataInput<'_>) -> Result<Vec<T>> {
+        let reader = Reader {
+            serializer: self.0.clone(),
+            migrate_from: None,
+        };
+        let mut list = Vec::new();
+        read_elements(&reader, value, &mut list)?;
+        Ok(list)
+    }
+}
+
+fn read_elements<T: StateData>(
+    reading: &Reader<T>,
+    value: &mut DataInput<'_>,
+    list: &mut Vec<T>,
+) -> Result<()> {
+    loop {
+        list.push(reading.read(value)?);
+        if value.is_empty() {
+            return Ok(());
+        }
+        let offset = value.position();
+        if value.read_u8()? != DELIMITER {
+            return Err(
+                Error::corrupt("restore list state", "no delimiter between two elements")
+                    .with("offset", offset),
+            );
+        }
+    }
+}
 
 impl<T: StateData> EntryCodec<Vec<T>> for ListCodec<T> {
     const SHARD_TARGET: usize = SHARD_TARGET_COLLECTIONS;
@@ -216,13 +267,7 @@ impl<T: StateData> EntryCodec<Vec<T>> for ListCodec<T> {
         }
         out.pair(|key, bytes| {
             key.write_bytes(prefix);
-            for (i, element) in list.iter().enumerate() {
-                if i > 0 {
-                    bytes.write_u8(DELIMITER);
-                }
-                self.0.serialize(element, bytes)?;
-            }
-            Ok(())
+            self.write_list(list, bytes)
         })
     }
     fn read(
@@ -232,28 +277,15 @@ impl<T: StateData> EntryCodec<Vec<T>> for ListCodec<T> {
         value: &mut DataInput<'_>,
         slot: &mut Option<Vec<T>>,
     ) -> Result<()> {
-        let list = slot.get_or_insert_default();
-        loop {
-            list.push(reading.read(value)?);
-            if value.is_empty() {
-                return Ok(());
-            }
-            let offset = value.position();
-            if value.read_u8()? != DELIMITER {
-                return Err(
-                    Error::corrupt("restore list state", "no delimiter between two elements")
-                        .with("offset", offset),
-                );
-            }
-        }
+        read_elements(reading, value, slot.get_or_insert_default())
     }
 }
 
 /// Maps.
 #[derive(Debug)]
-pub(super) struct MapCodec<UK, UV> {
-    pub(super) key: SharedSerializer<UK>,
-    pub(super) value: SharedSerializer<UV>,
+pub(crate) struct MapCodec<UK, UV> {
+    pub(crate) key: SharedSerializer<UK>,
+    pub(crate) value: SharedSerializer<UV>,
 }
 
 impl<UK, UV> Clone for MapCodec<UK, UV> {

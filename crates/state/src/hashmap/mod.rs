@@ -1,13 +1,13 @@
 //! The HashMap backend: state as objects in memory (Flink's `HashMapStateBackend`), with snapshots that copy nothing
 //! until a shard is written again (decision D5) and handles that go straight to typed tables (D6).
 
-mod codec;
+pub(crate) mod codec;
 mod expire;
 mod frozen;
 mod group;
 mod kinds;
-mod register;
-mod small_map;
+pub(crate) mod register;
+pub(crate) mod small_map;
 mod state;
 mod table;
 mod ttl;

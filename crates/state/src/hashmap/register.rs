@@ -284,7 +284,7 @@ fn fill<K: StateKey, N: Namespace, V: StateData, C: EntryCodec<V>>(
 ) -> Result<()> {
     let mut readings = Vec::new();
     for stored in restored.descriptions() {
-        check(state, kind, stored)?;
+        check(state.key_codec().namespace(), state.codec(), kind, stored)?;
         readings.push(state.codec().reading(stored.serializer(VALUE_SERIALIZER)?)?);
     }
     restored.for_each_pair(|part, _, key_group, mut key, value| {
@@ -308,8 +308,9 @@ fn fill<K: StateKey, N: Namespace, V: StateData, C: EntryCodec<V>>(
 }
 
 /// Whether what was stored can become the state that is being opened.
-fn check<K: StateKey, N: Namespace, V: StateData, C: EntryCodec<V>>(
-    state: &TableState<K, N, V, C>,
+pub(crate) fn check<N: Namespace, V: StateData, C: EntryCodec<V>>(
+    namespace: &SharedSerializer<N>,
+    codec: &C,
     kind: StateKind,
     stored: &StateMetaInfoSnapshot,
 ) -> Result<()> {
@@ -321,7 +322,6 @@ fn check<K: StateKey, N: Namespace, V: StateData, C: EntryCodec<V>>(
         );
     }
     let stored_namespace = stored.serializer(NAMESPACE_SERIALIZER)?;
-    let namespace = state.key_codec().namespace();
     match namespace.resolve_compatibility(stored_namespace) {
         Compatibility::AsIs => {}
         other => {
@@ -331,12 +331,12 @@ fn check<K: StateKey, N: Namespace, V: StateData, C: EntryCodec<V>>(
         }
     }
     let stored_value = stored.serializer(VALUE_SERIALIZER)?;
-    match state.codec().resolve(stored_value) {
+    match codec.resolve(stored_value) {
         Compatibility::AsIs | Compatibility::AfterMigration => Ok(()),
         other => Err(
             incompatible("the type of the state cannot be read from what was stored", other)
                 .with("stored", stored_value)
-                .with("opened", state.codec().snapshot())
+                .with("opened", codec.snapshot())
                 .hint("open the state with a type that the stored one can be read as, or under another name"),
         ),
     }
@@ -352,7 +352,8 @@ fn incompatible(message: &'static str, why: Compatibility) -> Error {
     }
 }
 
-fn taken(open: &StateMetaInfoSnapshot, wanted: &StateMetaInfoSnapshot) -> Error {
+/// The error of a name that another open state has.
+pub(crate) fn taken(open: &StateMetaInfoSnapshot, wanted: &StateMetaInfoSnapshot) -> Error {
     let describe = |meta: &StateMetaInfoSnapshot| {
         let types: Vec<_> = meta.serializers.iter().map(|(_, s)| s.to_string()).collect();
         format!("{} of {}", meta.kind().unwrap_or("timers"), types.join(" by "))
@@ -367,7 +368,8 @@ fn taken(open: &StateMetaInfoSnapshot, wanted: &StateMetaInfoSnapshot) -> Error 
     .hint("give one of the two another name")
 }
 
-fn other_ttl(name: &str, open: StateTtlConfig, wanted: StateTtlConfig) -> Error {
+/// The error of a state that is open with another time to live.
+pub(crate) fn other_ttl(name: &str, open: StateTtlConfig, wanted: StateTtlConfig) -> Error {
     Error::config(
         "open state",
         "the state is open with another time to live or another cleanup",

@@ -12,7 +12,7 @@ const INDEX_FROM: usize = 17;
 
 /// A map that keeps its entries in the order in which they came (a removal moves the last one into the gap).
 #[derive(Clone, Debug)]
-pub(super) struct SmallMap<K, V> {
+pub(crate) struct SmallMap<K, V> {
     entries: Vec<(K, V)>,
     /// Positions in `entries`; `None` while there are few.
     index: Option<Box<HashTable<u32>>>,
@@ -29,12 +29,12 @@ impl<K, V> Default for SmallMap<K, V> {
 
 impl<K: Hash + Eq, V> SmallMap<K, V> {
     #[inline]
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.entries.len()
     }
 
     #[inline]
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
         self.entries.iter().map(|(k, v)| (k, v))
     }
 
@@ -58,13 +58,13 @@ impl<K: Hash + Eq, V> SmallMap<K, V> {
     }
 
     #[inline]
-    pub(super) fn get(&self, key: &K) -> Option<&V> {
+    pub(crate) fn get(&self, key: &K) -> Option<&V> {
         let position = self.position(key)?;
         self.entries.get(position).map(|(_, v)| v)
     }
 
     #[inline]
-    pub(super) fn insert(&mut self, key: K, value: V) {
+    pub(crate) fn insert(&mut self, key: K, value: V) {
         match self.position(&key).and_then(|p| self.entries.get_mut(p)) {
             Some((_, v)) => *v = value,
             None => self.push(key, value),
@@ -87,7 +87,7 @@ impl<K: Hash + Eq, V> SmallMap<K, V> {
         }
     }
 
-    pub(super) fn remove(&mut self, key: &K) -> Option<V> {
+    pub(crate) fn remove(&mut self, key: &K) -> Option<V> {
         let position = self.position(key)?;
         self.remove_at(position)
     }

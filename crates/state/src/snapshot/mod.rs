@@ -6,12 +6,12 @@
 
 mod extra;
 pub(crate) mod full;
-mod header;
+pub(crate) mod header;
 pub(crate) mod incremental;
 pub(crate) mod key_layout;
 mod manifest;
 pub mod meta_info;
-mod pairs;
+pub(crate) mod pairs;
 pub(crate) mod restored;
 
 pub use meta_info::{BackendStateType, StateMetaInfoSnapshot};

@@ -111,7 +111,7 @@ impl RestoredStates {
     }
 }
 
-fn check_key<K: 'static>(header: &Header, serializer: &dyn TypeSerializer<K>) -> Result<()> {
+pub(crate) fn check_key<K: 'static>(header: &Header, serializer: &dyn TypeSerializer<K>) -> Result<()> {
     let why = match serializer.resolve_compatibility(&header.key_serializer) {
         Compatibility::AsIs => return Ok(()),
         Compatibility::AfterMigration => "keys cannot be migrated".to_owned(),

@@ -52,8 +52,42 @@ struct Completed<K: Ord> {
     model: Model<K>,
 }
 
+/// The backend that a test is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TestBackend {
+    HashMap,
+    /// With so many bytes of typed values in front of the database.
+    #[cfg(feature = "rocksdb")]
+    RocksDB {
+        cache_bytes: usize,
+    },
+}
+
+impl TestBackend {
+    fn create<K: StateKey>(
+        self,
+        parameters: KeyedStateBackendParameters<K>,
+        handles: &[KeyedStateHandle],
+        streams: &MemoryStreams,
+    ) -> KeyedStateBackend<K> {
+        match self {
+            TestBackend::HashMap => KeyedStateBackend::hashmap(parameters, handles, streams).unwrap(),
+            #[cfg(feature = "rocksdb")]
+            TestBackend::RocksDB { cache_bytes } => {
+                let mut backend = millpond_state::rocksdb::EmbeddedRocksDBStateBackend::default();
+                backend.options.cache_bytes = cache_bytes;
+                backend.options.given.write_buffer_size = Some(1 << 20);
+                backend
+                    .create_keyed_backend(parameters, handles, streams)
+                    .unwrap()
+            }
+        }
+    }
+}
+
 pub struct Job<K: TestKey> {
     random: SeededRandom,
+    backend: TestBackend,
     incremental: bool,
     max_parallelism: u32,
     key_count: u64,
@@ -69,11 +103,12 @@ pub struct Job<K: TestKey> {
 }
 
 impl<K: TestKey> Job<K> {
-    pub fn new(mut random: SeededRandom, incremental: bool) -> Self {
+    pub fn new(mut random: SeededRandom, backend: TestBackend, incremental: bool) -> Self {
         let max_parallelism = [1, 3, 8, 128, 300][random.below(5) as usize];
         let key_count = [30, 300, 3_000][random.below(3) as usize];
         let mut job = Job {
             random,
+            backend,
             incremental,
             max_parallelism,
             key_count,
@@ -93,11 +128,20 @@ impl<K: TestKey> Job<K> {
     /// Starts the instances, at a random parallelism.
     fn start(&mut self, handles: &[KeyedStateHandle], open: [bool; STATES]) {
         let parallelism = 1 + self.random.below(u64::from(self.max_parallelism.min(4))) as u32;
+        // A savepoint moves between the backends, and so does what the HashMap backend wrote.
+        let foreign = handles
+            .iter()
+            .any(|h| matches!(h, KeyedStateHandle::Incremental(_)));
+        let backend = if !foreign && self.random.chance(1, 4) {
+            TestBackend::HashMap
+        } else {
+            self.backend
+        };
         let create = |index| {
             let range = key_group_range_for_operator(self.max_parallelism, parallelism, index);
             let parameters =
                 KeyedStateBackendParameters::new(range, self.max_parallelism).incremental(self.incremental);
-            let backend = KeyedStateBackend::hashmap(parameters, handles, &self.streams).unwrap();
+            let backend = backend.create(parameters, handles, &self.streams);
             Instance::new(backend, open)
         };
         self.instances = (0..parallelism).map(create).collect();

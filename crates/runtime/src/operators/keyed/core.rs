@@ -199,5 +199,8 @@ fn create_backend<K: StateKey>(
         None | Some(StateBackendKind::HashMap) => {
             KeyedStateBackend::hashmap(parameters, &restored.managed_keyed, &*ctx.state_reader)
         }
+        Some(StateBackendKind::RocksDB) => {
+            KeyedStateBackend::rocksdb(parameters, &ctx.config, &restored.managed_keyed, &*ctx.state_reader)
+        }
     }
 }

@@ -1,0 +1,227 @@
+//! The backend itself: its states, its database, its snapshots.
+
+use super::RocksDBOptions;
+use super::cache::CacheMemory;
+use super::database::{Database, OwnedSnapshot};
+use super::frozen::FrozenColumn;
+use super::incremental::IncrementalSnapshots;
+use super::register::Registered;
+use super::restore::{RestoredColumn, restore};
+use super::state::KeysOf;
+use crate::backend::KeyedStateBackendParameters;
+use crate::handle::KeyedStateHandle;
+use crate::keyed::{KeyContext, Namespace};
+use crate::snapshot::pairs::key_group_prefix_bytes;
+use crate::snapshot::{
+    FrozenExtra, FrozenState, KeyedSnapshot, SnapshotKind, SnapshotSource, SnapshotableKeyGroupState,
+    StateMetaInfoSnapshot,
+};
+use crate::stream::StateHandleReader;
+use millpond_core::{CheckpointId, Error, ErrorKind, Result};
+use millpond_types::{KeyGroupRange, StateKey};
+use std::fmt;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Keyed state in a database on a local disk.
+pub struct RocksDBKeyedStateBackend<K> {
+    pub(super) parameters: KeyedStateBackendParameters<K>,
+    pub(super) context: Rc<KeyContext<K>>,
+    pub(super) prefix_bytes: usize,
+    /// In the order in which they were opened, which is that of their ids in snapshots.
+    pub(super) states: Vec<Registered>,
+    pub(super) extras: Vec<Rc<dyn SnapshotableKeyGroupState>>,
+    /// What was restored and not opened yet.
+    pub(super) restored: Vec<RestoredColumn>,
+    /// Column families that nothing but snapshots on their way may still read.
+    pub(super) retired: Vec<String>,
+    /// Each snapshot on its way has a clone.
+    under_way: Arc<()>,
+    pub(super) cache: Rc<CacheMemory>,
+    pub(super) database: Arc<Database>,
+    snapshots: u64,
+    incremental: IncrementalSnapshots,
+    state_size_bytes: Arc<AtomicU64>,
+}
+
+impl<K> fmt::Debug for RocksDBKeyedStateBackend<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = self.states.iter().map(|s| s.meta.name.as_str()).collect();
+        f.debug_struct("RocksDBKeyedStateBackend")
+            .field("key_groups", &self.parameters.key_group_range)
+            .field("states", &names)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<K: StateKey> RocksDBKeyedStateBackend<K> {
+    /// A backend with what `handles` hold of its key groups.
+    ///
+    /// # Errors
+    /// As [`super::EmbeddedRocksDBStateBackend::create_keyed_backend`].
+    pub fn restore(
+        parameters: KeyedStateBackendParameters<K>,
+        options: &RocksDBOptions,
+        handles: &[KeyedStateHandle],
+        reader: &dyn StateHandleReader,
+    ) -> Result<Self> {
+        let range = parameters.key_group_range;
+        if range.last() >= parameters.max_parallelism {
+            return Err(
+                Error::config("create state backend", "key groups past the max parallelism")
+                    .with("key_groups", range)
+                    .with("max_parallelism", parameters.max_parallelism),
+            );
+        }
+        let (database, restored) = restore(&parameters, options, handles, reader)?;
+        Ok(RocksDBKeyedStateBackend {
+            context: Rc::new(KeyContext::new(parameters.max_parallelism)),
+            prefix_bytes: key_group_prefix_bytes(parameters.max_parallelism),
+            states: Vec::new(),
+            extras: Vec::new(),
+            restored,
+            retired: Vec::new(),
+            under_way: Arc::new(()),
+            cache: CacheMemory::new(options.cache_bytes),
+            database,
+            snapshots: 0,
+            incremental: IncrementalSnapshots::new(parameters.backend_id.clone(), options.transfer_threads),
+            state_size_bytes: Arc::default(),
+            parameters,
+        })
+    }
+
+    pub(crate) fn key_context(&self) -> &Rc<KeyContext<K>> {
+        &self.context
+    }
+
+    pub(crate) fn key_group_range(&self) -> KeyGroupRange {
+        self.parameters.key_group_range
+    }
+
+    /// Reads everything: the database doesn't count.
+    pub(crate) fn num_entries(&self) -> usize {
+        self.states
+            .iter()
+            .map(|s| s.state.num_entries().unwrap_or(0))
+            .sum()
+    }
+
+    pub(crate) fn state_size_bytes(&self) -> u64 {
+        self.state_size_bytes.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn keys<N: Namespace>(&self, state: &str, namespace: &N) -> Result<Vec<K>> {
+        let found = self.states.iter().find(|s| s.meta.name == state).ok_or_else(|| {
+            Error::new(
+                ErrorKind::NotFound,
+                "list keys",
+                "no such state is open on this operator",
+            )
+            .with("state", state)
+        })?;
+        let keys = found.keys.downcast_ref::<Rc<dyn KeysOf<K, N>>>().ok_or_else(|| {
+            Error::illegal_state("list keys", "the namespaces of the state are of another type")
+                .with("state", state)
+                .with("wanted", std::any::type_name::<N>())
+        })?;
+        keys.keys(namespace)
+    }
+
+    pub(crate) fn snapshot(&mut self, checkpoint: CheckpointId, kind: SnapshotKind) -> Result<KeyedSnapshot> {
+        self.drop_retired()?;
+        for registered in &self.states {
+            registered.state.flush()?;
+        }
+        self.snapshots += 1;
+        let size = Arc::clone(&self.state_size_bytes);
+        let under_way = Arc::clone(&self.under_way);
+        let extras = self.frozen_extras();
+        if kind == SnapshotKind::Savepoint || !self.parameters.incremental {
+            let source = self.source(extras);
+            return Ok(KeyedSnapshot::new(move |streams| {
+                let savepoint = kind == SnapshotKind::Savepoint;
+                let result = crate::snapshot::full::write(&source, streams, savepoint)?;
+                size.store(result.state_size, Ordering::Relaxed);
+                drop(under_way);
+                Ok(result)
+            }));
+        }
+        let columns = self.columns();
+        let job = self.incremental.begin(
+            &self.database,
+            checkpoint,
+            self.snapshots,
+            kind == SnapshotKind::FullCheckpoint,
+        )?;
+        let key_serializer = self.parameters.key_serializer.snapshot();
+        let (range, max_parallelism) = (self.parameters.key_group_range, self.parameters.max_parallelism);
+        Ok(KeyedSnapshot::new(move |streams| {
+            let extras = SnapshotSource {
+                states: extras,
+                key_serializer,
+                range,
+                max_parallelism,
+            };
+            let result = job.write(columns, extras, streams)?;
+            size.store(result.state_size, Ordering::Relaxed);
+            drop(under_way);
+            Ok(result)
+        }))
+    }
+
+    fn frozen_extras(&self) -> Vec<Box<dyn FrozenState>> {
+        let range = self.parameters.key_group_range;
+        let frozen = |extra: &Rc<dyn SnapshotableKeyGroupState>| {
+            Box::new(FrozenExtra::new(&**extra, self.snapshots, range)) as Box<dyn FrozenState>
+        };
+        self.extras.iter().map(frozen).collect()
+    }
+
+    /// Every column family that belongs to a snapshot, with what lies in it.
+    fn columns(&self) -> Vec<(StateMetaInfoSnapshot, String)> {
+        let open = self.states.iter().map(|s| (s.meta.clone(), s.column.clone()));
+        let restored = self.restored.iter().map(|r| (r.meta.clone(), r.column.clone()));
+        open.chain(restored).collect()
+    }
+
+    /// Everything as it is now, to be written in the canonical format.
+    fn source(&self, extras: Vec<Box<dyn FrozenState>>) -> SnapshotSource {
+        let snapshot = Arc::new(OwnedSnapshot::new(&self.database));
+        let frozen = |(meta, column)| {
+            Box::new(FrozenColumn {
+                meta,
+                column,
+                snapshot: Arc::clone(&snapshot),
+                range: self.parameters.key_group_range,
+                prefix_bytes: self.prefix_bytes,
+            }) as Box<dyn FrozenState>
+        };
+        SnapshotSource {
+            states: self.columns().into_iter().map(frozen).chain(extras).collect(),
+            key_serializer: self.parameters.key_serializer.snapshot(),
+            range: self.parameters.key_group_range,
+            max_parallelism: self.parameters.max_parallelism,
+        }
+    }
+
+    /// Drops the column families that nobody needs, unless a snapshot may still be reading them.
+    fn drop_retired(&mut self) -> Result<()> {
+        if Arc::strong_count(&self.under_way) > 1 {
+            return Ok(());
+        }
+        for column in std::mem::take(&mut self.retired) {
+            self.database.drop_column(&column)?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn notify_checkpoint_complete(&mut self, checkpoint: CheckpointId) {
+        self.incremental.completed(checkpoint);
+    }
+
+    pub(crate) fn notify_checkpoint_aborted(&mut self, checkpoint: CheckpointId) {
+        self.incremental.aborted(checkpoint);
+    }
+}

@@ -1,0 +1,89 @@
+//! Managed memory: one block cache and one write-buffer manager for all backends of the process. Sizes follow Flink's
+//! `RocksDBMemoryControllerUtils`: write buffers are charged to the cache, and may overshoot by half while they are flushed.
+
+use super::MemoryOptions;
+use rust_rocksdb::{
+    BlockBasedIndexType, BlockBasedOptions, Cache, LruCacheOptions, Options, WriteBufferManager,
+};
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+/// The cache and the write-buffer manager.
+pub(in crate::rocksdb) struct SharedMemory {
+    options: MemoryOptions,
+    cache: Cache,
+    write_buffers: WriteBufferManager,
+}
+
+impl fmt::Debug for SharedMemory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SharedMemory")
+            .field("options", &self.options)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What the backends that live now share.
+static SHARED: Mutex<Vec<Weak<SharedMemory>>> = Mutex::new(Vec::new());
+
+/// The share of `bytes` that the cache gets.
+pub(super) fn cache_bytes(options: &MemoryOptions) -> usize {
+    (options.bytes as f64 * (3.0 - options.write_buffer_ratio) / 3.0) as usize
+}
+
+/// The share of `bytes` from which on write buffers are flushed.
+pub(super) fn write_buffer_bytes(options: &MemoryOptions) -> usize {
+    (2.0 * options.bytes as f64 * options.write_buffer_ratio / 3.0) as usize
+}
+
+impl SharedMemory {
+    /// The memory that backends with these options share, made by the first of them.
+    pub(super) fn get(options: MemoryOptions) -> Arc<Self> {
+        let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+        shared.retain(|s| s.strong_count() > 0);
+        if let Some(found) = shared
+            .iter()
+            .filter_map(Weak::upgrade)
+            .find(|s| s.options == options)
+        {
+            return found;
+        }
+        let mut lru = LruCacheOptions::default();
+        lru.set_capacity(cache_bytes(&options));
+        let cache = Cache::new_lru_cache_opts(&lru);
+        let write_buffers = WriteBufferManager::new_write_buffer_manager_with_cache(
+            write_buffer_bytes(&options),
+            false,
+            cache.clone(),
+        );
+        let new = Arc::new(SharedMemory {
+            options,
+            cache,
+            write_buffers,
+        });
+        shared.push(Arc::downgrade(&new));
+        new
+    }
+
+    pub(super) fn write_buffers(&self) -> &WriteBufferManager {
+        &self.write_buffers
+    }
+
+    /// Makes a column family use it.
+    pub(super) fn apply(&self, options: &mut Options, table: &mut BlockBasedOptions) {
+        table.set_block_cache(&self.cache);
+        // Else they would take memory beside the cache.
+        table.set_cache_index_and_filter_blocks(true);
+        table.set_cache_index_and_filter_blocks_with_high_priority(true);
+        table.set_pin_l0_filter_and_index_blocks_in_cache(true);
+        if self.options.partitioned_index_filters {
+            table.set_index_type(BlockBasedIndexType::TwoLevelIndexSearch);
+            table.set_partition_filters(true);
+            table.set_pin_top_level_index_and_filter(true);
+        }
+        // A memtable takes memory in whole arena blocks: with many column families, large ones would fill the manager's
+        // budget while they are nearly empty (Flink bounds them in the same way).
+        let arena = write_buffer_bytes(&self.options) / 64;
+        options.set_arena_block_size(arena.clamp(64 << 10, 8 << 20));
+    }
+}
