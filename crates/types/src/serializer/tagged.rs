@@ -94,6 +94,11 @@ fn stored(old: &SerializerSnapshot) -> Result<(&str, Vec<(&str, Fields<'_>)>)> {
     }
 }
 
+/// The variants by name, each with its fields.
+pub(crate) fn variants(snapshot: &SerializerSnapshot) -> Result<Vec<(&str, Fields<'_>)>> {
+    stored(snapshot).map(|(_, variants)| variants)
+}
+
 /// The class of the enum that a snapshot of this kind describes.
 pub(crate) fn class_of(snapshot: &SerializerSnapshot) -> Option<&str> {
     match &snapshot.body {

@@ -2,6 +2,8 @@
 
 pub mod class;
 mod codec;
+pub mod encode;
+pub mod render;
 pub mod skip;
 
 use crate::data::{DataInput, DataOutput};

@@ -2,7 +2,7 @@
 //! longer has.
 
 use super::class::{self, Extent};
-use super::{SerializerSnapshot, SnapshotBody};
+use super::{PojoBody, SerializerSnapshot, SnapshotBody};
 use crate::data::DataInput;
 use crate::serializer::{string, tagged};
 use millpond_core::{Error, Result};
@@ -135,9 +135,35 @@ fn skip_pojo(
     let SnapshotBody::Pojo(pojo) = &snapshot.body else {
         return Err(Error::corrupt("skip value", "the snapshot names no fields").with("stored", snapshot));
     };
+    match pojo_subclass(snapshot, pojo, input)? {
+        Subclass::Null => Ok(()),
+        Subclass::None => fields.iter().try_for_each(|field| skip_nullable(field, input)),
+        Subclass::Of(subclass) => skip_value(subclass, input),
+    }
+}
+
+/// What the flags of a stored object say of its class.
+pub(super) enum Subclass<'s> {
+    /// There is no object.
+    Null,
+    /// It is of the class itself: its fields follow.
+    None,
+    /// It is of a subclass: its value follows.
+    Of(&'s SerializerSnapshot),
+}
+
+/// Reads the flags that begin a stored object, and its subclass if it is of one.
+///
+/// # Errors
+/// Corrupt when they are none of Flink's, or the subclass is not in the snapshot.
+pub(super) fn pojo_subclass<'s>(
+    snapshot: &SerializerSnapshot,
+    pojo: &'s PojoBody,
+    input: &mut DataInput<'_>,
+) -> Result<Subclass<'s>> {
     let subclass = match input.read_u8()? {
-        flags if flags & POJO_NULL != 0 => return Ok(()),
-        POJO_NO_SUBCLASS => return fields.iter().try_for_each(|field| skip_nullable(field, input)),
+        flags if flags & POJO_NULL != 0 => return Ok(Subclass::Null),
+        POJO_NO_SUBCLASS => return Ok(Subclass::None),
         POJO_SUBCLASS => {
             let name = input.read_utf()?;
             pojo.unregistered_subclasses
@@ -149,15 +175,15 @@ fn skip_pojo(
             pojo.registered_subclasses.get(usize::from(tag))
         }
         flags => {
-            return Err(Error::corrupt("skip value", "not the flags of an object")
+            return Err(Error::corrupt("read object", "not the flags of an object")
                 .with("stored", snapshot)
                 .with("flags", flags));
         }
     };
     match subclass {
-        Some((_, Some(subclass))) => skip_value(subclass, input),
+        Some((_, Some(subclass))) => Ok(Subclass::Of(subclass)),
         _ => Err(
-            Error::corrupt("skip value", "the object's subclass is not in the snapshot")
+            Error::corrupt("read object", "the object's subclass is not in the snapshot")
                 .with("stored", snapshot),
         ),
     }
