@@ -17,4 +17,5 @@ pub use millpond_state::descriptor::{
 };
 pub use millpond_state::keyed::{AggregatingState, ListState, MapState, ReducingState, ValueState};
 pub use millpond_state::operator_state::BroadcastState;
+pub use millpond_state::ttl::StateTtlConfig;
 pub use std::time::Duration;

@@ -6,6 +6,10 @@
 //! backend adds is how it cleans up in the background ([`TtlCleanup`]). Time comes from the clock that the backend was given,
 //! and is read once for each access.
 
+#[cfg(doctest)]
+#[doc = include_str!("../../../../docs/state-ttl.md")]
+mod guide {}
+
 mod aggregating;
 mod aware;
 mod config;

@@ -3,8 +3,10 @@
 //!
 //! `MILLPOND_TEST_SEED` repeats a run of the random test, `MILLPOND_TEST_CASES` sets how many cases it runs for each
 //! configuration.
-#![expect(clippy::unwrap_used, reason = "test code")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "test code")]
 
+mod model;
+mod random;
 mod restore;
 mod support;
 mod turnover;

@@ -3,6 +3,7 @@
 
 use super::support::{KINDS, Kind, State, TTL_MS, World, ttl};
 use millpond_state::snapshot::SnapshotKind;
+use millpond_state::ttl::StateTtlConfig;
 
 /// How many values are alive at each moment: one is written each millisecond.
 const ALIVE: u64 = TTL_MS as u64;
@@ -41,9 +42,9 @@ fn stored_bytes(world: &mut World, empty: u64) -> u64 {
 }
 
 /// Turns the live values of a state over 50 times by writes alone, and looks at its size ten times in each turnover.
-fn stays_bounded(kind: Kind, keys: i64, incremental: bool) {
+fn stays_bounded(kind: Kind, keys: i64, incremental: bool, config: StateTtlConfig) {
     let mut world = World::new(incremental);
-    let state = world.open(kind, ttl().build().unwrap());
+    let state = world.open(kind, config);
     let empty = world.snapshot(SnapshotKind::Savepoint).state_size;
     for number in 0..ALIVE as i64 {
         write(&world, &state, number, keys);
@@ -77,16 +78,25 @@ fn stays_bounded(kind: Kind, keys: i64, incremental: bool) {
 fn a_constant_live_set_stays_within_twice_its_size() {
     for kind in KINDS {
         for incremental in [false, true] {
-            stays_bounded(kind, 100, incremental);
+            stays_bounded(kind, 100, incremental, ttl().build().unwrap());
         }
+    }
+}
+
+/// Goal: what `cleanup_size` says of itself. Method: the smallest one that it promises the bound for.
+#[test]
+fn looking_at_three_values_an_access_is_enough() {
+    for kind in KINDS {
+        let config = ttl().cleanup_incrementally(3, false).build().unwrap();
+        stays_bounded(kind, 100, false, config);
     }
 }
 
 #[test]
 fn one_key_with_a_large_collection_stays_within_twice_its_size() {
     for kind in [Kind::List, Kind::Map] {
-        stays_bounded(kind, 1, false);
-        stays_bounded(kind, 1, true);
+        stays_bounded(kind, 1, false, ttl().build().unwrap());
+        stays_bounded(kind, 1, true, ttl().build().unwrap());
     }
 }
 
