@@ -1,12 +1,14 @@
 # Every target installs what it lacks: rustup reads rust-toolchain.toml and fetches the pinned toolchain by itself.
-.PHONY: demo test bench lint fmt doc clean
+.PHONY: demo test bench bench-flink lint fmt doc clean
 .DEFAULT_GOAL := help
 
 CARGO ?= cargo
 OUT ?= out
+# Releases of Flink to exchange savepoints with.
+FLINK ?= 2.3.0 1.20.0
 
 help: ## Show this list.
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: ## Build and run the main job on a year of flights.
 	$(CARGO) build --release --bin flights
@@ -19,6 +21,14 @@ test: lint doc ## Everything that must pass: format, lints, docs, unit, property
 
 bench: ## Measure state access, snapshots and the engine; one line an operation.
 	$(CARGO) run --quiet --release -p millpond-bench
+
+bench-flink: ## Measure Flink's state backends and local cluster and ours in turn, and print the ratios (docs/benchmarks.md).
+	CARGO="$(CARGO)" OUT="$(OUT)" scripts/bench-flink.sh
+
+flink-it: ## Exchange savepoints with Flink, both ways (needs Java 17 and Maven; takes about five minutes).
+	@for release in $(FLINK); do mvn -B -q -f flink-it/pom.xml -Dflink.version=$$release compile || exit 1; done
+	@rm -rf flink-it/target/exchange
+	$(CARGO) run --quiet -p millpond-interop -- all $(FLINK)
 
 lint: ## Formatting and clippy, warnings denied, benches and examples included.
 	@rustup component list --installed 2>/dev/null | grep -q clippy || rustup component add clippy rustfmt

@@ -1,6 +1,8 @@
 //! Benchmarks as a plain program: `millpond-bench <suite>...`, all suites when none is named. Each line is
-//! `<suite> <operation> <number>`: operations a second, or milliseconds where the name says so.
+//! `<suite> <operation> <number>`: operations a second, or milliseconds where the name says so. `millpond-bench suites` lists the
+//! suites, and `millpond-bench compare` sets results against Flink's.
 
+mod compare;
 mod engine;
 mod hashmap;
 
@@ -14,6 +16,14 @@ const SUITES: &[Suite] = &[("hashmap", hashmap::run), ("engine", engine::run)];
 
 fn main() -> Result<()> {
     let named: Vec<String> = std::env::args().skip(1).collect();
+    match named.split_first() {
+        Some((command, files)) if command == "compare" => return compare::run(files),
+        Some((command, [])) if command == "suites" => {
+            SUITES.iter().for_each(|(suite, _)| println!("{suite}"));
+            return Ok(());
+        }
+        _ => {}
+    }
     for name in &named {
         if !SUITES.iter().any(|(suite, _)| suite == name) {
             let known: Vec<_> = SUITES.iter().map(|(suite, _)| *suite).collect();

@@ -1,0 +1,181 @@
+package org.millpond.bench;
+
+import java.util.Arrays;
+import java.util.Locale;
+import java.util.Map;
+import org.apache.flink.api.common.ExecutionConfig;
+import org.apache.flink.api.common.state.ListState;
+import org.apache.flink.api.common.state.ListStateDescriptor;
+import org.apache.flink.api.common.state.MapState;
+import org.apache.flink.api.common.state.MapStateDescriptor;
+import org.apache.flink.api.common.state.ReducingState;
+import org.apache.flink.api.common.state.ReducingStateDescriptor;
+import org.apache.flink.api.common.state.State;
+import org.apache.flink.api.common.state.StateDescriptor;
+import org.apache.flink.api.common.state.ValueState;
+import org.apache.flink.api.common.state.ValueStateDescriptor;
+import org.apache.flink.runtime.state.KeyedStateBackend;
+import org.apache.flink.runtime.state.VoidNamespace;
+import org.apache.flink.runtime.state.VoidNamespaceSerializer;
+
+/**
+ * State access on one of Flink's keyed state backends, operation by operation as in {@code bench/src/hashmap.rs}: the sizes of
+ * flink-benchmarks' state suite. Prints {@code <backend> <operation> <operations a second>}, the median of the rounds.
+ *
+ * <p>Arguments: {@code hashmap|rocksdb}.
+ */
+public final class StateAccess {
+  private static final int KEYS = 500_000;
+  private static final long MAP_KEYS = 10;
+  private static final long LIST_LENGTH = 100;
+  /** Keys with a map or a list: fewer, for each holds more. */
+  private static final long COLLECTIONS = KEYS / 10;
+
+  private static final int ROUNDS = 5;
+
+  private final String name;
+  private final long[] setup;
+  private final long[] fresh;
+  private KeyedStateBackend<Long> backend;
+  /** What was read goes here and is printed in the end, so that no read can be optimized away. */
+  private double sink;
+
+  private interface Operation {
+    void run(int i, long key) throws Exception;
+  }
+
+  private StateAccess(String name) {
+    this.name = name;
+    BenchRandom random = new BenchRandom(7);
+    setup = random.shuffled(0, KEYS);
+    fresh = random.shuffled(KEYS, KEYS);
+  }
+
+  public static void main(String[] args) throws Exception {
+    StateAccess bench = new StateAccess(args[0]);
+    bench.on(bench::values);
+    bench.on(bench::maps);
+    bench.on(bench::lists);
+    bench.on(bench::reducing);
+    System.out.println("# read " + bench.sink);
+    // Flink leaves threads behind that would hold the process.
+    System.exit(0);
+  }
+
+  private interface Group {
+    void run() throws Exception;
+  }
+
+  /** Runs a group of operations on a backend of its own. */
+  private void on(Group group) throws Exception {
+    backend = Backends.create(name);
+    group.run();
+    backend.dispose();
+  }
+
+  private void time(String operation, int rounds, long[] keys, Operation op) throws Exception {
+    double[] rates = new double[rounds];
+    for (int round = 0; round < rounds; round++) {
+      long start = System.nanoTime();
+      for (int i = 0; i < keys.length; i++) {
+        op.run(i, keys[i]);
+      }
+      rates[round] = keys.length * 1e9 / (System.nanoTime() - start);
+    }
+    Arrays.sort(rates);
+    System.out.printf(Locale.ROOT, "%s %s %.0f%n", name, operation, rates[rounds / 2]);
+  }
+
+  private <S extends State> S state(StateDescriptor<S, ?> descriptor) throws Exception {
+    descriptor.initializeSerializerUnlessSet(new ExecutionConfig());
+    return backend.getPartitionedState(VoidNamespace.INSTANCE, VoidNamespaceSerializer.INSTANCE, descriptor);
+  }
+
+  private void values() throws Exception {
+    ValueState<Long> state = state(new ValueStateDescriptor<>("v", Long.class));
+    BenchRandom random = new BenchRandom(1);
+    for (long key = 0; key < KEYS; key++) {
+      backend.setCurrentKey(key);
+      state.update(random.nextLong());
+    }
+    time("valueUpdate", ROUNDS, setup, (i, key) -> {
+      backend.setCurrentKey(key);
+      state.update((long) i);
+    });
+    time("valueGet", ROUNDS, setup, (i, key) -> {
+      backend.setCurrentKey(key);
+      sink += state.value();
+    });
+    time("valueReadModify", ROUNDS, setup, (i, key) -> {
+      backend.setCurrentKey(key);
+      state.update(state.value() + 1);
+    });
+    // One round: in a second one the keys would be there already.
+    time("valueAdd", 1, fresh, (i, key) -> {
+      backend.setCurrentKey(key);
+      state.update((long) i);
+    });
+  }
+
+  private void maps() throws Exception {
+    MapState<Long, Double> state = state(new MapStateDescriptor<>("m", Long.class, Double.class));
+    BenchRandom random = new BenchRandom(2);
+    for (long key = 0; key < COLLECTIONS; key++) {
+      backend.setCurrentKey(key);
+      for (long userKey = 0; userKey < MAP_KEYS; userKey++) {
+        state.put(userKey, (double) random.nextLong());
+      }
+    }
+    time("mapUpdate", ROUNDS, setup, (i, key) -> {
+      backend.setCurrentKey(key % COLLECTIONS);
+      state.put(i % MAP_KEYS, (double) i);
+    });
+    time("mapGet", ROUNDS, setup, (i, key) -> {
+      backend.setCurrentKey(key % COLLECTIONS);
+      sink += state.get(i % MAP_KEYS);
+    });
+    // Half of the user keys asked for are there.
+    time("mapContains", ROUNDS, setup, (i, key) -> {
+      backend.setCurrentKey(key % COLLECTIONS);
+      sink += state.contains(i % (2 * MAP_KEYS)) ? 1 : 0;
+    });
+    time("mapIterate10", ROUNDS, setup, (i, key) -> {
+      backend.setCurrentKey(key % COLLECTIONS);
+      for (Map.Entry<Long, Double> entry : state.entries()) {
+        sink += entry.getValue();
+      }
+    });
+  }
+
+  private void lists() throws Exception {
+    ListState<Long> state = state(new ListStateDescriptor<>("l", Long.class));
+    for (long key = 0; key < COLLECTIONS; key++) {
+      backend.setCurrentKey(key);
+      for (long element = 0; element < LIST_LENGTH; element++) {
+        state.add(element);
+      }
+    }
+    time("listGetIterate100", ROUNDS, setup, (i, key) -> {
+      backend.setCurrentKey(key % COLLECTIONS);
+      for (Long element : state.get()) {
+        sink += element;
+      }
+    });
+    time("listAdd", ROUNDS, setup, (i, key) -> {
+      backend.setCurrentKey(key);
+      state.add((long) i);
+    });
+  }
+
+  private void reducing() throws Exception {
+    ReducingState<Long> state = state(new ReducingStateDescriptor<>("r", Long::sum, Long.class));
+    for (long key = 0; key < KEYS; key++) {
+      backend.setCurrentKey(key);
+      state.add(key);
+    }
+    time("reducingAdd", ROUNDS, setup, (i, key) -> {
+      backend.setCurrentKey(key);
+      state.add((long) i);
+    });
+  }
+}

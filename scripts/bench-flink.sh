@@ -1,0 +1,113 @@
+#!/usr/bin/env bash
+# Flink's benches and ours in turn, in one run on one machine: docs/benchmarks.md says what is measured and how to read it.
+#
+# From the environment:
+#   ROUNDS                how often everything runs; medians of all rounds are compared (3)
+#   BACKENDS              "hashmap rocksdb", or one of them
+#   RECORDS               records of Flink's keyed count on the HashMap backend (60000000, as ours)
+#   RECORDS_ROCKSDB       the same on RocksDB (6000000: it is an order of magnitude slower)
+#   OUT                   where results go (out)
+#   CARGO                 cargo
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+rounds=${ROUNDS:-3}
+backends=${BACKENDS:-hashmap rocksdb}
+records_hashmap=${RECORDS:-60000000}
+records_rocksdb=${RECORDS_ROCKSDB:-6000000}
+mkdir -p "${OUT:-out}/bench-flink"
+results=$(cd "${OUT:-out}/bench-flink" && pwd)
+scratch=$results/scratch
+child=
+
+stop() {
+  if [ -n "$child" ]; then
+    kill "$child" 2>/dev/null || true
+    wait "$child" 2>/dev/null || true
+  fi
+  rm -rf "$scratch"
+}
+trap stop EXIT
+trap 'exit 130' INT TERM
+
+die() {
+  echo "bench-flink: $*" >&2
+  exit 1
+}
+
+# Runs a command as a child that `stop` ends with us, and adds what it prints to a file.
+run() {
+  local file=$1
+  shift
+  "$@" >>"$file" &
+  child=$!
+  local status=0
+  wait "$child" || status=$?
+  child=
+  [ "$status" = 0 ] || die "failed with status $status: $*"
+}
+
+install_java() {
+  command -v mvn >/dev/null && command -v javac >/dev/null && return
+  if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    apt-get install -qq -y maven openjdk-17-jdk-headless >&2
+  else
+    die "needs Maven and a JDK of version 17 or later"
+  fi
+}
+
+ours() {
+  echo "# round $round: ours, $1" >&2
+  TMPDIR=$scratch run "$results/ours-$round" "$bench" "$1"
+}
+
+# The heap is bounded, and the packages opened that Flink's own start scripts open.
+flink() {
+  echo "# round $round: Flink's $*" >&2
+  run "$results/flink-$round" java -Xmx3g "-Djava.io.tmpdir=$scratch" \
+    --add-opens=java.base/java.lang=ALL-UNNAMED --add-opens=java.base/java.util=ALL-UNNAMED \
+    --add-opens=java.base/java.time=ALL-UNNAMED \
+    -cp "bench/flink/target/classes:$(cat bench/flink/target/classpath)" "org.millpond.bench.$@"
+}
+
+# Our suites of a kind: those named like it, and its variants (`rocksdb_uniform`).
+ours_named() {
+  local suite
+  for suite in $suites; do
+    case $suite in
+      "$1" | "$1"_*) ours "$suite" ;;
+    esac
+  done
+}
+
+install_java
+mvn -q -B -f bench/flink/pom.xml compile
+# RocksDB is native code and long to build: only where it is compared.
+features=()
+if [[ $backends == *rocksdb* ]] && grep -q '^rocksdb *=' bench/Cargo.toml; then
+  features=(--features rocksdb)
+fi
+"${CARGO:-cargo}" build --quiet --release -p millpond-bench "${features[@]}"
+bench=${CARGO_TARGET_DIR:-target}/release/millpond-bench
+suites=$("$bench" suites)
+
+rm -f "$results"/ours-* "$results"/flink-*
+for round in $(seq "$rounds"); do
+  mkdir -p "$scratch"
+  for backend in $backends; do
+    ours_named "$backend"
+    flink StateAccess "$backend"
+  done
+  for backend in $backends; do
+    suffix=_$backend
+    [ "$backend" != hashmap ] || suffix=
+    case " ${suites//$'\n'/ } " in
+      *" engine$suffix "*) ours "engine$suffix" ;;
+    esac
+    records=records_$backend
+    flink KeyedCount "$backend" "${!records}" "$scratch/checkpoints"
+  done
+  rm -rf "$scratch"
+done
+
+"$bench" compare --ours "$results"/ours-* --flink "$results"/flink-* | tee "$results/table"
