@@ -48,9 +48,10 @@ pub(super) fn broadcast_meta(
         name: name.to_string(),
         state_type: BackendStateType::Broadcast,
         options: vec![(DISTRIBUTION_MODE.to_string(), mode.to_string())],
+        // In the order in which Flink's hash map has the names.
         serializers: vec![
-            (KEY_SERIALIZER.to_string(), key),
             (VALUE_SERIALIZER.to_string(), value),
+            (KEY_SERIALIZER.to_string(), key),
         ],
     }
 }

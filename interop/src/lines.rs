@@ -1,0 +1,37 @@
+//! What a restored job found, told from its tasks' threads to the program around it: one object a line.
+
+use serde_json::Value;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// The other end of a job's telling; clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct Lines {
+    lines: Arc<Mutex<Vec<Value>>>,
+    processed: Arc<AtomicU64>,
+}
+
+impl Lines {
+    /// Adds a line.
+    pub fn tell(&self, line: Value) {
+        self.lines
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(line);
+    }
+
+    /// Counts an element that a stateful operator has taken: what it does to state is done.
+    pub fn processed(&self) {
+        self.processed.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// How many elements the stateful operators have taken.
+    pub fn processed_count(&self) -> u64 {
+        self.processed.load(Ordering::SeqCst)
+    }
+
+    /// All that was told, in no particular order.
+    pub fn take(&self) -> Vec<Value> {
+        std::mem::take(&mut *self.lines.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
