@@ -148,13 +148,13 @@ fn the_stream_is_laid_out_as_flinks() {
     head(&mut wanted, "b", 2, "BROADCAST", 2);
     serializer(
         &mut wanted,
-        "KEY_SERIALIZER",
-        "IntSerializer$IntSerializerSnapshot",
+        "VALUE_SERIALIZER",
+        "LongSerializer$LongSerializerSnapshot",
     );
     serializer(
         &mut wanted,
-        "VALUE_SERIALIZER",
-        "LongSerializer$LongSerializerSnapshot",
+        "KEY_SERIALIZER",
+        "IntSerializer$IntSerializerSnapshot",
     );
     let first = wanted.len() as u64;
     [1, 2, 1, 3].into_iter().for_each(|n| wanted.write_i32(n));
