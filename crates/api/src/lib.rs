@@ -1,16 +1,19 @@
-//! What a user's job is written against: functions and their contexts, sources, sinks, watermark strategies.
+//! What a user's job is written against: functions and their contexts, sources, sinks, watermark strategies, windows.
 //!
 //! User functions depend on this layer alone and never on how the embedded engine runs them (decision D3): the same
 //! function object must later run inside a Flink task. So nothing here knows tasks, channels or the coordinator.
 
 pub mod collector;
 pub mod function;
+pub mod side_output;
 pub mod sink;
 pub mod source;
 pub mod time;
 pub mod watermark;
+pub mod window;
 
 pub use collector::{Collector, Output};
+pub use side_output::{OutputTag, SideOutputs};
 pub use sink::{Sink, SinkContext, SinkInitContext, SinkWriter};
 pub use source::{
     Boundedness, InputStatus, Source, SourceOutput, SourceReader, SourceReaderContext, SourceSplit,

@@ -2,6 +2,7 @@
 
 use super::context::{KeyedContext, OnTimerContext};
 use super::runtime_context::RuntimeContext;
+use crate::side_output::{OutputTag, SideOutputs};
 use crate::{Collector, Data, NO_TIMESTAMP};
 use millpond_core::Result;
 use millpond_core::host::Clock;
@@ -127,6 +128,7 @@ pub struct BroadcastContext<'a> {
     timestamp: i64,
     watermark: i64,
     clock: &'a dyn Clock,
+    side_outputs: Option<&'a SideOutputs>,
 }
 
 impl<'a> BroadcastContext<'a> {
@@ -142,6 +144,19 @@ impl<'a> BroadcastContext<'a> {
             timestamp,
             watermark,
             clock,
+            side_outputs: None,
+        }
+    }
+    /// For engines: where records of side outputs go. Without, they are dropped.
+    #[must_use]
+    pub fn with_side_outputs(mut self, side_outputs: &'a SideOutputs) -> Self {
+        self.side_outputs = Some(side_outputs);
+        self
+    }
+    /// Emits a record to a side output, with the timestamp of the element. What nobody reads is dropped.
+    pub fn output<T: 'static>(&mut self, tag: &OutputTag<T>, value: T) {
+        if let Some(side_outputs) = self.side_outputs {
+            side_outputs.emit(tag, value, self.timestamp);
         }
     }
     /// The permission to change broadcast state, for the time of this call.

@@ -1,6 +1,7 @@
 //! What a function is handed with each element and timer.
 
 use crate::NO_TIMESTAMP;
+use crate::side_output::{OutputTag, SideOutputs};
 use millpond_core::host::Clock;
 use millpond_state::timer::{TimeDomain, TimerService};
 
@@ -9,6 +10,7 @@ pub struct KeyedContext<'a, K> {
     key: &'a K,
     timestamp: i64,
     timers: &'a mut dyn TimerService,
+    side_outputs: Option<&'a SideOutputs>,
 }
 
 impl<'a, K> KeyedContext<'a, K> {
@@ -19,6 +21,20 @@ impl<'a, K> KeyedContext<'a, K> {
             key,
             timestamp,
             timers,
+            side_outputs: None,
+        }
+    }
+    /// For engines: where records of side outputs go. Without, they are dropped.
+    #[inline]
+    #[must_use]
+    pub fn with_side_outputs(mut self, side_outputs: &'a SideOutputs) -> Self {
+        self.side_outputs = Some(side_outputs);
+        self
+    }
+    /// Emits a record to a side output, with the timestamp of the element or timer. What nobody reads is dropped.
+    pub fn output<T: 'static>(&mut self, tag: &OutputTag<T>, value: T) {
+        if let Some(side_outputs) = self.side_outputs {
+            side_outputs.emit(tag, value, self.timestamp);
         }
     }
     /// The element's key. The reference outlives the borrow of the context, so timers can be registered beside it.
@@ -52,6 +68,7 @@ pub struct OnTimerContext<'a, K> {
     timestamp: i64,
     domain: TimeDomain,
     timers: &'a mut dyn TimerService,
+    side_outputs: Option<&'a SideOutputs>,
 }
 
 impl<'a, K> OnTimerContext<'a, K> {
@@ -62,6 +79,20 @@ impl<'a, K> OnTimerContext<'a, K> {
             timestamp,
             domain,
             timers,
+            side_outputs: None,
+        }
+    }
+    /// For engines: where records of side outputs go. Without, they are dropped.
+    #[inline]
+    #[must_use]
+    pub fn with_side_outputs(mut self, side_outputs: &'a SideOutputs) -> Self {
+        self.side_outputs = Some(side_outputs);
+        self
+    }
+    /// Emits a record to a side output, with the timestamp of the element or timer. What nobody reads is dropped.
+    pub fn output<T: 'static>(&mut self, tag: &OutputTag<T>, value: T) {
+        if let Some(side_outputs) = self.side_outputs {
+            side_outputs.emit(tag, value, self.timestamp);
         }
     }
     /// The key that the timer was registered for.
@@ -99,6 +130,7 @@ pub struct ProcessContext<'a> {
     timestamp: i64,
     watermark: i64,
     clock: &'a dyn Clock,
+    side_outputs: Option<&'a SideOutputs>,
 }
 
 impl<'a> ProcessContext<'a> {
@@ -109,6 +141,20 @@ impl<'a> ProcessContext<'a> {
             timestamp,
             watermark,
             clock,
+            side_outputs: None,
+        }
+    }
+    /// For engines: where records of side outputs go. Without, they are dropped.
+    #[inline]
+    #[must_use]
+    pub fn with_side_outputs(mut self, side_outputs: &'a SideOutputs) -> Self {
+        self.side_outputs = Some(side_outputs);
+        self
+    }
+    /// Emits a record to a side output, with the timestamp of the element or timer. What nobody reads is dropped.
+    pub fn output<T: 'static>(&mut self, tag: &OutputTag<T>, value: T) {
+        if let Some(side_outputs) = self.side_outputs {
+            side_outputs.emit(tag, value, self.timestamp);
         }
     }
     /// The element's event time in milliseconds, if it has one.

@@ -66,6 +66,17 @@ impl<'a, K> RuntimeContext<'a, K> {
         }
     }
 
+    /// For engines: the same context for a shorter time, to be put into another one.
+    pub fn reborrow(&mut self) -> RuntimeContext<'_, K> {
+        RuntimeContext {
+            info: self.info,
+            keyed: self.keyed.as_deref_mut(),
+            operator: self.operator,
+            metrics: self.metrics,
+            restored: self.restored,
+        }
+    }
+
     /// Where the instance stands in its job.
     pub fn info(&self) -> &'a RuntimeInfo {
         self.info
@@ -129,7 +140,7 @@ impl<K: StateKey> RuntimeContext<'_, K> {
     /// Config when the name is taken by a state of another kind or type; Incompatible when a snapshot holds it with a type
     /// that can't be migrated; Corrupt when the snapshot is damaged. So for the other kinds.
     pub fn state<V: StateData>(&mut self, descriptor: ValueStateDescriptor<V>) -> Result<ValueState<V>> {
-        self.keyed()?
+        self.keyed_backend()?
             .value_state(descriptor, VoidNamespace::serializer(), VoidNamespace)
     }
     /// Opens a list state.
@@ -137,7 +148,7 @@ impl<K: StateKey> RuntimeContext<'_, K> {
     /// # Errors
     /// As [`RuntimeContext::state`].
     pub fn list_state<T: StateData>(&mut self, descriptor: ListStateDescriptor<T>) -> Result<ListState<T>> {
-        self.keyed()?
+        self.keyed_backend()?
             .list_state(descriptor, VoidNamespace::serializer(), VoidNamespace)
     }
     /// Opens a map state.
@@ -148,7 +159,7 @@ impl<K: StateKey> RuntimeContext<'_, K> {
         &mut self,
         descriptor: MapStateDescriptor<UK, UV>,
     ) -> Result<MapState<UK, UV>> {
-        self.keyed()?
+        self.keyed_backend()?
             .map_state(descriptor, VoidNamespace::serializer(), VoidNamespace)
     }
     /// Opens a reducing state.
@@ -159,7 +170,7 @@ impl<K: StateKey> RuntimeContext<'_, K> {
         &mut self,
         descriptor: ReducingStateDescriptor<T, R>,
     ) -> Result<ReducingState<T>> {
-        self.keyed()?
+        self.keyed_backend()?
             .reducing_state(descriptor, VoidNamespace::serializer(), VoidNamespace)
     }
     /// Opens an aggregating state.
@@ -170,11 +181,15 @@ impl<K: StateKey> RuntimeContext<'_, K> {
         &mut self,
         descriptor: AggregatingStateDescriptor<F>,
     ) -> Result<AggregatingState<F>> {
-        self.keyed()?
+        self.keyed_backend()?
             .aggregating_state(descriptor, VoidNamespace::serializer(), VoidNamespace)
     }
 
-    fn keyed(&mut self) -> Result<&mut KeyedStateBackend<K>> {
+    /// For engines: the backend that keyed state is opened in.
+    ///
+    /// # Errors
+    /// IllegalState when the stream is not keyed.
+    pub fn keyed_backend(&mut self) -> Result<&mut KeyedStateBackend<K>> {
         self.keyed.as_deref_mut().ok_or_else(|| {
             Error::illegal_state("open keyed state", "the stream is not keyed")
                 .hint("call key_by before process")

@@ -3,6 +3,7 @@
 use super::operator::SingleOutputStreamOperator;
 use crate::graph::JobGraph;
 use crate::graph::node::NodeFactory;
+use crate::graph::side_output::SideOutputEdge;
 use crate::graph::stream_graph::{StreamEdge, StreamGraph, StreamNode};
 use crate::graph::translate::translate;
 use crate::operators::SourceNode;
@@ -188,8 +189,8 @@ impl StreamExecutionEnvironment {
             .inner
             .borrow_mut()
             .graph
-            .add(StreamNode::new(name, inputs, factory));
-        SingleOutputStreamOperator::new(self.clone(), node)
+            .add(StreamNode::new(name, inputs, Arc::clone(&factory)));
+        SingleOutputStreamOperator::new(self.clone(), node, factory)
     }
 
     /// Changes an operator.
@@ -197,6 +198,34 @@ impl StreamExecutionEnvironment {
         if let Some(node) = self.inner.borrow_mut().graph.nodes.get_mut(node) {
             change(node);
         }
+    }
+
+    /// Notes that a side output of an operator is read, and the problem if it is read as another type elsewhere.
+    pub(super) fn add_side_output(&self, node: usize, side_output: &Arc<dyn SideOutputEdge>) {
+        let graph = &mut self.inner.borrow_mut().graph;
+        let Some(node) = graph.nodes.get_mut(node) else {
+            return;
+        };
+        let (id, (type_id, type_name)) = (side_output.id(), side_output.record_type());
+        let Some(known) = node.side_outputs.iter().find(|known| known.id() == id) else {
+            node.side_outputs.push(Arc::clone(side_output));
+            return;
+        };
+        let (known_id, known_name) = known.record_type();
+        if known_id != type_id {
+            graph.problem.get_or_insert_with(|| {
+                Error::config("build job", "a side output is read as two different types")
+                    .with("tag", id)
+                    .with("first", known_name)
+                    .with("second", type_name)
+                    .hint("give the two side outputs different ids")
+            });
+        }
+    }
+
+    /// Notes what keeps the job from being built, unless something is noted already.
+    pub(super) fn refuse(&self, problem: Error) {
+        self.inner.borrow_mut().graph.problem.get_or_insert(problem);
     }
 
     /// Whether both are the same job; if not, notes the problem.

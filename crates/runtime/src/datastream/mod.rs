@@ -6,6 +6,7 @@
 //! | [`DataStream`] | a stream of records of one type |
 //! | [`SingleOutputStreamOperator`] | a stream together with the operator that it comes from, to be named and tuned |
 //! | [`KeyedStream`] | a stream partitioned by key: state and timers |
+//! | [`WindowedStream`] | a keyed stream in windows |
 //! | [`BroadcastStream`] | a stream of which every instance gets all |
 //! | [`ConnectedStreams`], [`KeyedConnectedStreams`], [`BroadcastConnectedStream`] | two streams of different types, processed together |
 //! | [`DataStreamSink`] | the end of a stream |
@@ -21,6 +22,7 @@ mod sink;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod windowed;
 
 pub use connected::{BroadcastConnectedStream, ConnectedStreams, KeyedConnectedStreams};
 pub use environment::StreamExecutionEnvironment;
@@ -28,3 +30,4 @@ pub use keyed::KeyedStream;
 pub use operator::SingleOutputStreamOperator;
 pub use sink::DataStreamSink;
 pub use stream::{BroadcastStream, DataStream};
+pub use windowed::WindowedStream;

@@ -2,20 +2,33 @@
 
 use super::environment::StreamExecutionEnvironment;
 use super::stream::{DataStream, Upstream};
+use crate::graph::node::NodeFactory;
+use crate::graph::side_output::SideOutputEdge;
 use crate::graph::stream_graph::{ChainingStrategy, StreamNode};
+use millpond_api::{Data, OutputTag};
 use std::ops::Deref;
+use std::sync::Arc;
 
 /// An operator and its results, to be named, tuned, and used as a [`DataStream`]. Flink's `SingleOutputStreamOperator`.
 pub struct SingleOutputStreamOperator<T> {
     stream: DataStream<T>,
     node: usize,
+    factory: Arc<dyn NodeFactory>,
 }
 
 impl<T> SingleOutputStreamOperator<T> {
-    pub(super) fn new(env: StreamExecutionEnvironment, node: usize) -> Self {
+    pub(super) fn new(env: StreamExecutionEnvironment, node: usize, factory: Arc<dyn NodeFactory>) -> Self {
         SingleOutputStreamOperator {
-            stream: DataStream::new(env, vec![Upstream { node, exchange: None }]),
+            stream: DataStream::new(
+                env,
+                vec![Upstream {
+                    node,
+                    exchange: None,
+                    side_output: None,
+                }],
+            ),
             node,
+            factory,
         }
     }
 
@@ -50,6 +63,63 @@ impl<T> SingleOutputStreamOperator<T> {
         self.change(|node| node.chaining = ChainingStrategy::Head)
     }
 
+    /// The records that the operator's function emits to the side output `tag`, as a stream: late data of a window
+    /// ([`super::WindowedStream::side_output_late_data`]), and what process functions emit by `ctx.output(&tag, value)`.
+    ///
+    /// ```
+    /// use millpond_api::function::{ProcessContext, ProcessFunction};
+    /// use millpond_api::{Collector, OutputTag, WatermarkStrategy};
+    /// use millpond_connectors::{CollectionSource, PrintSink};
+    /// use millpond_core::{Configuration, Result};
+    /// use millpond_runtime::datastream::StreamExecutionEnvironment;
+    ///
+    /// struct Parse(OutputTag<String>);
+    /// impl ProcessFunction for Parse {
+    ///     type In = String;
+    ///     type Out = i64;
+    ///     fn process_element(&mut self, line: String, ctx: &mut ProcessContext<'_>, out: &mut Collector<'_, i64>) -> Result<()> {
+    ///         match line.parse() {
+    ///             Ok(number) => out.collect(number),
+    ///             Err(_) => ctx.output(&self.0, line),
+    ///         }
+    ///         Ok(())
+    ///     }
+    /// }
+    ///
+    /// let env = StreamExecutionEnvironment::new(Configuration::new());
+    /// let lines = env.from_source(
+    ///     CollectionSource::from_elements(["1", "two"].map(String::from)),
+    ///     WatermarkStrategy::no_watermarks(),
+    ///     "lines",
+    /// );
+    /// let rejected = OutputTag::new("rejected");
+    /// let tag = rejected.clone();
+    /// let parsed = lines.process(move || Parse(tag.clone()));
+    /// parsed.get_side_output(&rejected).sink_to(PrintSink::new());
+    /// parsed.sink_to(PrintSink::new());
+    /// # assert_eq!(env.build_job_graph(None)?.vertices.len(), 1);
+    /// # Ok::<(), millpond_core::Error>(())
+    /// ```
+    ///
+    /// A tag of the same id read as another type is a Config error when the job is built.
+    pub fn get_side_output<U: Data>(&self, tag: &OutputTag<U>) -> DataStream<U> {
+        let side_output: Arc<dyn SideOutputEdge> = Arc::new(tag.clone());
+        self.stream.env.add_side_output(self.node, &side_output);
+        DataStream::new(
+            self.stream.env.clone(),
+            vec![Upstream {
+                node: self.node,
+                exchange: None,
+                side_output: Some(side_output),
+            }],
+        )
+    }
+
+    /// What makes the operator's instances.
+    pub(crate) fn node_factory(&self) -> Arc<dyn NodeFactory> {
+        Arc::clone(&self.factory)
+    }
+
     fn change(self, change: impl FnOnce(&mut StreamNode)) -> Self {
         self.stream.env.change(self.node, change);
         self
@@ -61,6 +131,7 @@ impl<T> Clone for SingleOutputStreamOperator<T> {
         SingleOutputStreamOperator {
             stream: self.stream.clone(),
             node: self.node,
+            factory: Arc::clone(&self.factory),
         }
     }
 }

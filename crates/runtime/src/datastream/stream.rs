@@ -7,6 +7,7 @@ use super::operator::SingleOutputStreamOperator;
 use super::sink::DataStreamSink;
 use crate::graph::Exchange;
 use crate::graph::node::{NodeFactory, OneInputNode, PlainWriter, WriterFactory};
+use crate::graph::side_output::SideOutputEdge;
 use crate::graph::stream_graph::StreamEdge;
 use crate::operators::{
     FilterOperator, FlatMapOperator, MapOperator, ProcessOperator, SinkOperator,
@@ -21,10 +22,12 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 /// An operator's records on their way, and how they are to be distributed.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(super) struct Upstream {
     pub(super) node: usize,
     pub(super) exchange: Option<Exchange>,
+    /// The side output that is meant; `None`: the operator's results.
+    pub(super) side_output: Option<Arc<dyn SideOutputEdge>>,
 }
 
 /// A stream of records. Flink's `DataStream`.
@@ -67,6 +70,7 @@ impl<T> DataStream<T> {
                 input,
                 exchange: upstream.exchange,
                 writer: Arc::clone(writer),
+                side_output: upstream.side_output.clone(),
             })
             .collect()
     }
@@ -75,6 +79,7 @@ impl<T> DataStream<T> {
         let upstreams = self.upstreams.iter().map(|u| Upstream {
             node: u.node,
             exchange: Some(exchange),
+            side_output: u.side_output.clone(),
         });
         DataStream::new(self.env.clone(), upstreams.collect())
     }
@@ -159,7 +164,7 @@ impl<T: Data> DataStream<T> {
         let mut upstreams = self.upstreams.clone();
         for other in others {
             if self.env.check_same(&other.env) {
-                upstreams.extend(&other.upstreams);
+                upstreams.extend(other.upstreams.iter().cloned());
             }
         }
         DataStream::new(self.env.clone(), upstreams)

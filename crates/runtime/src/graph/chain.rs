@@ -1,6 +1,7 @@
 //! The plan of a vertex's chain, and the factory that builds it for each task.
 
 use super::node::{ErasedOutput, NodeFactory};
+use super::side_output::SideOutputEdge;
 use super::stream_graph::StreamEdge;
 use super::translate::missing_node;
 use super::{ChainFactory, Exchange, JobEdge};
@@ -18,7 +19,10 @@ pub(super) struct Link {
 }
 
 enum LinkOutput {
-    Chained(Link),
+    Chained {
+        next: Link,
+        side_output: Option<Arc<dyn SideOutputEdge>>,
+    },
     Written {
         /// Its number among the edges that leave the vertex.
         output: usize,
@@ -37,8 +41,8 @@ impl Link {
         }
     }
 
-    pub(super) fn chain(&mut self, next: Link) {
-        self.outputs.push(LinkOutput::Chained(next));
+    pub(super) fn chain(&mut self, next: Link, side_output: Option<Arc<dyn SideOutputEdge>>) {
+        self.outputs.push(LinkOutput::Chained { next, side_output });
     }
 
     pub(super) fn write(
@@ -56,29 +60,55 @@ impl Link {
         });
     }
 
-    /// What stands behind the operator, built.
+    /// What stands behind the operator, built: consumers of its results, then each of its side outputs.
     fn build_outputs(&self, channels: &mut [Option<Vec<ChannelSender>>]) -> Result<Vec<ErasedOutput>> {
-        self.outputs
-            .iter()
-            .map(|output| match output {
-                LinkOutput::Chained(next) => {
-                    let behind = next.build_outputs(channels)?;
-                    next.factory.chain(next.id, behind)
-                }
-                LinkOutput::Written {
-                    output,
-                    edge,
-                    exchange,
-                    target_max_parallelism,
-                } => {
-                    let senders = channels
-                        .get_mut(*output)
-                        .and_then(Option::take)
-                        .ok_or_else(missing_node)?;
-                    edge.writer.create(*exchange, senders, *target_max_parallelism)
-                }
-            })
-            .collect()
+        let mut built = Vec::new();
+        let mut sides: Vec<(Arc<dyn SideOutputEdge>, Vec<ErasedOutput>)> = Vec::new();
+        for output in &self.outputs {
+            let erased = output.build(channels)?;
+            let Some(edge) = output.side_output() else {
+                built.push(erased);
+                continue;
+            };
+            match sides.iter_mut().find(|(known, _)| known.id() == edge.id()) {
+                Some((_, outputs)) => outputs.push(erased),
+                None => sides.push((Arc::clone(edge), vec![erased])),
+            }
+        }
+        for (edge, outputs) in sides {
+            built.push(edge.join(outputs)?);
+        }
+        Ok(built)
+    }
+}
+
+impl LinkOutput {
+    fn side_output(&self) -> Option<&Arc<dyn SideOutputEdge>> {
+        match self {
+            LinkOutput::Chained { side_output, .. } => side_output.as_ref(),
+            LinkOutput::Written { edge, .. } => edge.side_output.as_ref(),
+        }
+    }
+
+    fn build(&self, channels: &mut [Option<Vec<ChannelSender>>]) -> Result<ErasedOutput> {
+        match self {
+            LinkOutput::Chained { next, .. } => {
+                let behind = next.build_outputs(channels)?;
+                next.factory.chain(next.id, behind)
+            }
+            LinkOutput::Written {
+                output,
+                edge,
+                exchange,
+                target_max_parallelism,
+            } => {
+                let senders = channels
+                    .get_mut(*output)
+                    .and_then(Option::take)
+                    .ok_or_else(missing_node)?;
+                edge.writer.create(*exchange, senders, *target_max_parallelism)
+            }
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 mod chain;
 pub(crate) mod node;
 mod operator_ids;
+pub(crate) mod side_output;
 pub(crate) mod stream_graph;
 pub(crate) mod translate;
 

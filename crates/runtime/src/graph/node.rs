@@ -6,11 +6,12 @@
 
 use crate::channel::{ChannelSender, Partitioner, RecordWriter};
 use crate::graph::Exchange;
+use crate::graph::side_output::{SideLink, with_sides};
 use crate::operator::{
     ChainLink, ChainOutput, FanOut, OneInputHead, OneInputOperator, TwoInputHead, TwoInputOperator,
 };
 use crate::task::TaskChain;
-use millpond_api::Data;
+use millpond_api::{Data, SideOutputs};
 use millpond_core::{Error, OperatorId, Result};
 use millpond_types::StateKey;
 use millpond_types::key_group::{key_group_for_hash, murmur_hash};
@@ -19,15 +20,24 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 /// A `Box<dyn ChainOutput<T>>` for some `T`.
-pub(crate) struct ErasedOutput(Box<dyn Any>);
+pub(crate) enum ErasedOutput {
+    /// What takes the operator's results.
+    Main(Box<dyn Any>),
+    /// What takes the records of one of its side outputs.
+    Side(SideLink),
+}
 
 impl ErasedOutput {
     pub(crate) fn new<T: 'static>(output: Box<dyn ChainOutput<T>>) -> Self {
-        ErasedOutput(Box::new(output))
+        ErasedOutput::Main(Box::new(output))
     }
 
-    fn typed<T: 'static>(self) -> Result<Box<dyn ChainOutput<T>>> {
-        self.0.downcast().map(|b| *b).map_err(|_| {
+    pub(super) fn typed<T: 'static>(self) -> Result<Box<dyn ChainOutput<T>>> {
+        let output = match self {
+            ErasedOutput::Main(output) => output,
+            ErasedOutput::Side(_) => Box::new(()),
+        };
+        output.downcast().map(|b| *b).map_err(|_| {
             Error::illegal_state(
                 "build chain",
                 "an operator was put before one that takes another type",
@@ -36,13 +46,21 @@ impl ErasedOutput {
         })
     }
 
-    /// All of `outputs` as one.
-    pub(crate) fn all<T: Clone + 'static>(outputs: Vec<ErasedOutput>) -> Result<Box<dyn ChainOutput<T>>> {
-        let outputs = outputs
-            .into_iter()
-            .map(ErasedOutput::typed)
-            .collect::<Result<_>>()?;
-        Ok(FanOut::of(outputs))
+    /// All of `outputs` as one, to be owned by the chain, and the side outputs, to be emitted to by the operator.
+    pub(crate) fn all<T: Clone + 'static>(
+        outputs: Vec<ErasedOutput>,
+    ) -> Result<(Box<dyn ChainOutput<T>>, SideOutputs)> {
+        let (mut main, mut chains, mut sides) = (Vec::new(), Vec::new(), Vec::new());
+        for output in outputs {
+            match output {
+                ErasedOutput::Side(SideLink { chain, output }) => {
+                    chains.push(chain);
+                    sides.push(output);
+                }
+                main_output => main.push(main_output.typed()?),
+            }
+        }
+        Ok((with_sides(FanOut::of(main), chains), SideOutputs::new(sides)))
     }
 }
 
@@ -70,6 +88,20 @@ impl<F> OneInputNode<F> {
     }
 }
 
+impl<F> OneInputNode<F> {
+    fn link<O>(&self, id: OperatorId, outputs: Vec<ErasedOutput>) -> Result<ChainLink<O>>
+    where
+        O: OneInputOperator,
+        O::Out: Data,
+        F: Fn() -> O,
+    {
+        let (out, sides) = ErasedOutput::all(outputs)?;
+        let mut operator = (self.make)();
+        operator.set_side_outputs(sides);
+        Ok(ChainLink::new(operator, id, out))
+    }
+}
+
 impl<O, F> NodeFactory for OneInputNode<F>
 where
     O: OneInputOperator,
@@ -77,11 +109,11 @@ where
     F: Fn() -> O + Send + Sync,
 {
     fn chain(&self, id: OperatorId, outputs: Vec<ErasedOutput>) -> Result<ErasedOutput> {
-        let link = ChainLink::new((self.make)(), id, ErasedOutput::all(outputs)?);
+        let link = self.link(id, outputs)?;
         Ok(ErasedOutput::new::<O::In>(Box::new(link)))
     }
     fn head(&self, id: OperatorId, outputs: Vec<ErasedOutput>) -> Result<Box<dyn TaskChain>> {
-        let link = ChainLink::new((self.make)(), id, ErasedOutput::all(outputs)?);
+        let link = self.link(id, outputs)?;
         Ok(Box::new(OneInputHead::new(link)))
     }
 }
@@ -112,8 +144,10 @@ where
         Err(never_chained("an operator of two inputs"))
     }
     fn head(&self, id: OperatorId, outputs: Vec<ErasedOutput>) -> Result<Box<dyn TaskChain>> {
-        let out = ErasedOutput::all(outputs)?;
-        Ok(Box::new(TwoInputHead::new((self.make)(), id, out)))
+        let (out, sides) = ErasedOutput::all(outputs)?;
+        let mut operator = (self.make)();
+        operator.set_side_outputs(sides);
+        Ok(Box::new(TwoInputHead::new(operator, id, out)))
     }
 }
 

@@ -4,6 +4,7 @@
 
 use super::Exchange;
 use super::node::{NodeFactory, WriterFactory};
+use super::side_output::SideOutputEdge;
 use millpond_core::Error;
 use std::sync::Arc;
 
@@ -30,6 +31,8 @@ pub(crate) struct StreamNode {
     pub(crate) chaining: ChainingStrategy,
     pub(crate) inputs: Vec<StreamEdge>,
     pub(crate) factory: Arc<dyn NodeFactory>,
+    /// The side outputs that are read.
+    pub(crate) side_outputs: Vec<Arc<dyn SideOutputEdge>>,
 }
 
 impl StreamNode {
@@ -42,6 +45,7 @@ impl StreamNode {
             chaining: ChainingStrategy::Always,
             inputs,
             factory,
+            side_outputs: Vec::new(),
         }
     }
     pub(crate) fn is_source(&self) -> bool {
@@ -59,6 +63,8 @@ pub(crate) struct StreamEdge {
     /// How records are distributed; `None`: forward where both sides have the same parallelism, else rebalance.
     pub(crate) exchange: Option<Exchange>,
     pub(crate) writer: Arc<dyn WriterFactory>,
+    /// The side output that it comes from; `None`: the results.
+    pub(crate) side_output: Option<Arc<dyn SideOutputEdge>>,
 }
 
 /// The operators in the order in which they were added.

@@ -198,7 +198,7 @@ impl Translation<'_> {
                 .ok_or_else(missing_node)?;
             if self.resolved.is_chainable(&edge, target) {
                 let next = self.link(vertex, target, operators)?;
-                link.chain(next);
+                link.chain(next, edge.side_output);
             } else {
                 let output = self.add_edge(vertex, &edge, target)?;
                 link.write(output, edge, self.resolved.sizes_of(target).1, self.edges.last());

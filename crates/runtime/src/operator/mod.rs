@@ -17,7 +17,7 @@ pub use link::ChainLink;
 pub use two_input::TwoInputOperator;
 
 use crate::element::{StreamElement, WatermarkStatus};
-use millpond_api::{Output, Watermark};
+use millpond_api::{Output, SideOutputs, Watermark};
 use millpond_checkpoint::barrier::CheckpointBarrier;
 use millpond_core::{OperatorId, Result};
 use millpond_state::handle::OperatorSubtaskState;
@@ -151,6 +151,9 @@ pub trait OneInputOperator: 'static {
     /// The records that it emits.
     type Out: 'static;
 
+    /// Gives it its side outputs, before `initialize`. The watermarks and events of the main output reach what stands behind
+    /// them, too.
+    fn set_side_outputs(&mut self, _side_outputs: SideOutputs) {}
     /// See [`StreamOperator::initialize`].
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 
 use super::{ChainOutput, OperatorContext, SnapshotFuture};
 use crate::element::WatermarkStatus;
-use millpond_api::Watermark;
+use millpond_api::{SideOutputs, Watermark};
 use millpond_checkpoint::barrier::CheckpointBarrier;
 use millpond_core::Result;
 
@@ -18,6 +18,8 @@ pub trait TwoInputOperator: 'static {
     /// The records that it emits.
     type Out: 'static;
 
+    /// See [`super::OneInputOperator::set_side_outputs`].
+    fn set_side_outputs(&mut self, _side_outputs: SideOutputs) {}
     /// See [`super::StreamOperator::initialize`].
     ///
     /// # Errors

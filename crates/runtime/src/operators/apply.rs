@@ -5,7 +5,7 @@
 use super::meter::Meter;
 use super::user_code::{finish_call, user_error};
 use crate::operator::{ChainOutput, OneInputOperator, OperatorContext};
-use millpond_api::Collector;
+use millpond_api::{Collector, SideOutputs};
 use millpond_core::Result;
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -158,6 +158,12 @@ where
         self.meter.took_one();
         let mut collector = Collector::new(out, timestamp);
         let result = (self.function)(value, &mut collector);
-        finish_call(result, collector, &mut self.meter, &self.name)
+        finish_call(
+            result,
+            collector,
+            &SideOutputs::default(),
+            &mut self.meter,
+            &self.name,
+        )
     }
 }

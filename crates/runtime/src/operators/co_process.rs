@@ -4,7 +4,7 @@ use super::process::Opened;
 use super::user_code::{finish_call, not_initialized};
 use crate::operator::{ChainOutput, OperatorContext, SnapshotFuture, TwoInputOperator};
 use millpond_api::function::{CoProcessFunction, ProcessContext};
-use millpond_api::{Collector, Watermark};
+use millpond_api::{Collector, SideOutputs, Watermark};
 use millpond_checkpoint::barrier::CheckpointBarrier;
 use millpond_core::Result;
 
@@ -12,6 +12,7 @@ use millpond_core::Result;
 pub(crate) struct CoProcessOperator<F> {
     function: F,
     opened: Option<Opened>,
+    side_outputs: SideOutputs,
 }
 
 impl<F: CoProcessFunction> CoProcessOperator<F> {
@@ -19,6 +20,7 @@ impl<F: CoProcessFunction> CoProcessOperator<F> {
         CoProcessOperator {
             function,
             opened: None,
+            side_outputs: SideOutputs::default(),
         }
     }
 }
@@ -28,8 +30,13 @@ impl<F: CoProcessFunction> TwoInputOperator for CoProcessOperator<F> {
     type In2 = F::In2;
     type Out = F::Out;
 
+    fn set_side_outputs(&mut self, side_outputs: SideOutputs) {
+        self.side_outputs = side_outputs;
+    }
     fn initialize(&mut self, ctx: OperatorContext, _out: &mut dyn ChainOutput<F::Out>) -> Result<()> {
-        self.opened = Some(Opened::open(&ctx, |runtime| self.function.open(runtime))?);
+        self.opened = Some(Opened::open(&ctx, &self.side_outputs, |runtime| {
+            self.function.open(runtime)
+        })?);
         Ok(())
     }
     fn process_element1(
@@ -40,10 +47,17 @@ impl<F: CoProcessFunction> TwoInputOperator for CoProcessOperator<F> {
     ) -> Result<()> {
         let opened = self.opened.as_mut().ok_or_else(not_initialized)?;
         opened.meter.took_one();
-        let mut ctx = ProcessContext::new(timestamp, opened.watermark, &*opened.clock);
+        let mut ctx = ProcessContext::new(timestamp, opened.watermark, &*opened.clock)
+            .with_side_outputs(&opened.side_outputs);
         let mut collector = Collector::new(out, timestamp);
         let result = self.function.process_element1(value, &mut ctx, &mut collector);
-        finish_call(result, collector, &mut opened.meter, &opened.name)
+        finish_call(
+            result,
+            collector,
+            &opened.side_outputs,
+            &mut opened.meter,
+            &opened.name,
+        )
     }
     fn process_element2(
         &mut self,
@@ -53,10 +67,17 @@ impl<F: CoProcessFunction> TwoInputOperator for CoProcessOperator<F> {
     ) -> Result<()> {
         let opened = self.opened.as_mut().ok_or_else(not_initialized)?;
         opened.meter.took_one();
-        let mut ctx = ProcessContext::new(timestamp, opened.watermark, &*opened.clock);
+        let mut ctx = ProcessContext::new(timestamp, opened.watermark, &*opened.clock)
+            .with_side_outputs(&opened.side_outputs);
         let mut collector = Collector::new(out, timestamp);
         let result = self.function.process_element2(value, &mut ctx, &mut collector);
-        finish_call(result, collector, &mut opened.meter, &opened.name)
+        finish_call(
+            result,
+            collector,
+            &opened.side_outputs,
+            &mut opened.meter,
+            &opened.name,
+        )
     }
     fn process_watermark(&mut self, watermark: Watermark, out: &mut dyn ChainOutput<F::Out>) -> Result<()> {
         if let Some(opened) = &mut self.opened {

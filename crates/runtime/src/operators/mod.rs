@@ -14,6 +14,7 @@ mod source;
 mod tests;
 mod user_code;
 mod watermarks;
+mod window;
 
 pub(crate) use apply::{FilterOperator, FlatMapOperator, MapOperator, TryMapOperator};
 pub(crate) use co_process::CoProcessOperator;
@@ -24,3 +25,6 @@ pub(crate) use process::ProcessOperator;
 pub(crate) use sink::SinkOperator;
 pub(crate) use source::SourceNode;
 pub(crate) use watermarks::TimestampsAndWatermarksOperator;
+pub(crate) use window::{
+    AggregatedContents, ListedContents, PassThrough, ReducedContents, WindowOperator, WindowSpec,
+};

@@ -4,7 +4,7 @@ use super::meter::Meter;
 use super::user_code::{finish_call, not_initialized, runtime_info, user_error};
 use crate::operator::{ChainOutput, OneInputOperator, OperatorContext, SnapshotFuture};
 use millpond_api::function::{ProcessContext, ProcessFunction, RuntimeContext};
-use millpond_api::{Collector, Watermark};
+use millpond_api::{Collector, SideOutputs, Watermark};
 use millpond_checkpoint::barrier::CheckpointBarrier;
 use millpond_core::Result;
 use millpond_core::host::Clock;
@@ -16,6 +16,7 @@ use std::sync::Arc;
 pub(crate) struct ProcessOperator<F> {
     function: F,
     opened: Option<Opened>,
+    side_outputs: SideOutputs,
 }
 
 /// What an operator without keys has once it is initialized.
@@ -25,12 +26,14 @@ pub(super) struct Opened {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) watermark: i64,
     pub(super) meter: Meter,
+    pub(super) side_outputs: SideOutputs,
 }
 
 impl Opened {
     /// Restores operator state and lets `open` have it.
     pub(super) fn open(
         ctx: &OperatorContext,
+        side_outputs: &SideOutputs,
         open: impl FnOnce(&mut RuntimeContext<'_>) -> Result<()>,
     ) -> Result<Self> {
         let restored = ctx.restored.as_ref().map(|r| r.state.managed_operator.as_slice());
@@ -41,6 +44,7 @@ impl Opened {
             clock: Arc::clone(&ctx.clock),
             watermark: i64::MIN,
             meter: Meter::of(ctx),
+            side_outputs: side_outputs.clone(),
         };
         let info = runtime_info(ctx);
         let mut runtime = RuntimeContext::new(
@@ -73,6 +77,7 @@ impl<F: ProcessFunction> ProcessOperator<F> {
         ProcessOperator {
             function,
             opened: None,
+            side_outputs: SideOutputs::default(),
         }
     }
 }
@@ -81,8 +86,13 @@ impl<F: ProcessFunction> OneInputOperator for ProcessOperator<F> {
     type In = F::In;
     type Out = F::Out;
 
+    fn set_side_outputs(&mut self, side_outputs: SideOutputs) {
+        self.side_outputs = side_outputs;
+    }
     fn initialize(&mut self, ctx: OperatorContext, _out: &mut dyn ChainOutput<F::Out>) -> Result<()> {
-        self.opened = Some(Opened::open(&ctx, |runtime| self.function.open(runtime))?);
+        self.opened = Some(Opened::open(&ctx, &self.side_outputs, |runtime| {
+            self.function.open(runtime)
+        })?);
         Ok(())
     }
     fn process_element(
@@ -93,10 +103,17 @@ impl<F: ProcessFunction> OneInputOperator for ProcessOperator<F> {
     ) -> Result<()> {
         let opened = self.opened.as_mut().ok_or_else(not_initialized)?;
         opened.meter.took_one();
-        let mut ctx = ProcessContext::new(timestamp, opened.watermark, &*opened.clock);
+        let mut ctx = ProcessContext::new(timestamp, opened.watermark, &*opened.clock)
+            .with_side_outputs(&opened.side_outputs);
         let mut collector = Collector::new(out, timestamp);
         let result = self.function.process_element(value, &mut ctx, &mut collector);
-        finish_call(result, collector, &mut opened.meter, &opened.name)
+        finish_call(
+            result,
+            collector,
+            &opened.side_outputs,
+            &mut opened.meter,
+            &opened.name,
+        )
     }
     fn process_watermark(&mut self, watermark: Watermark, out: &mut dyn ChainOutput<F::Out>) -> Result<()> {
         if let Some(opened) = &mut self.opened {

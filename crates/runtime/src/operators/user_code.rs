@@ -2,21 +2,26 @@
 
 use super::meter::Meter;
 use crate::operator::OperatorContext;
-use millpond_api::Collector;
 use millpond_api::function::RuntimeInfo;
+use millpond_api::{Collector, SideOutputs};
 use millpond_core::{Error, ErrorKind, Result};
 
-/// Ends a call of a function that got `collector`: counts what it emitted and tells its failure from one of the operators
+/// Ends a call of a function that got `collector` and `side_outputs`: counts what it emitted and tells its failure from one of the operators
 /// behind it, which comes first.
 #[inline]
 pub(super) fn finish_call<T>(
     result: Result<()>,
     collector: Collector<'_, T>,
+    side_outputs: &SideOutputs,
     meter: &mut Meter,
     operator: &str,
 ) -> Result<()> {
     meter.emitted(collector.emitted());
     collector.finish()?;
+    let emitted_to_sides = side_outputs.finish()?;
+    if emitted_to_sides > 0 {
+        meter.emitted(emitted_to_sides);
+    }
     match result {
         Ok(()) => Ok(()),
         Err(e) => Err(user_error(operator, e)),

@@ -1,8 +1,10 @@
 //! How a harness is set up.
 
 use super::harness::{Harness, HarnessCore, OneInputHarness, SourceHarness, TwoInputHarness};
-use super::recorder::Recorder;
+use super::recorder::{Recorded, RecordedSide, Recorder};
+use crate::datastream::SingleOutputStreamOperator;
 use crate::graph::node::{ErasedOutput, NodeFactory, OneInputNode, TwoInputNode};
+use crate::graph::side_output::SideLink;
 use crate::operator::{OperatorContext, OperatorMetrics, RestoredState, TaskInfo};
 use crate::operators::{
     CoProcessOperator, KeyedBroadcastOperator, KeyedCoProcessOperator, KeyedProcessOperator, ProcessOperator,
@@ -12,7 +14,7 @@ use millpond_api::function::{
     CoProcessFunction, KeyedBroadcastProcessFunction, KeyedCoProcessFunction, KeyedProcessFunction,
     ProcessFunction,
 };
-use millpond_api::{Sink, Source, WatermarkStrategy};
+use millpond_api::{OutputTag, Sink, Source, WatermarkStrategy};
 use millpond_core::host::ManualClock;
 use millpond_core::{Configuration, JobId, OperatorId, Result};
 use millpond_state::handle::OperatorSubtaskState;
@@ -36,8 +38,12 @@ pub struct HarnessBuilder<H> {
     config: Configuration,
     serializers: SerializerRegistry,
     restored: Option<Vec<OperatorSubtaskState>>,
+    side_outputs: Vec<SideRecorder>,
     harness: PhantomData<fn() -> H>,
 }
+
+/// Makes the end of a side output and what it records: an output, the tag's id, and the [`Recorded`] with its type hidden.
+type SideRecorder = Arc<dyn Fn() -> (ErasedOutput, RecordedSide)>;
 
 impl<H> Clone for HarnessBuilder<H> {
     fn clone(&self) -> Self {
@@ -46,6 +52,7 @@ impl<H> Clone for HarnessBuilder<H> {
             config: self.config.clone(),
             serializers: self.serializers.clone(),
             restored: self.restored.clone(),
+            side_outputs: self.side_outputs.clone(),
             harness: PhantomData,
             ..*self
         }
@@ -63,6 +70,7 @@ impl<H: Harness> HarnessBuilder<H> {
             config: Configuration::new(),
             serializers: SerializerRegistry::default(),
             restored: None,
+            side_outputs: Vec::new(),
             harness: PhantomData,
         }
     }
@@ -101,6 +109,21 @@ impl<H: Harness> HarnessBuilder<H> {
         register(&mut builder.serializers);
         builder
     }
+    /// Keeps what is emitted to a side output, for [`HarnessCore::take_side_output`].
+    #[must_use]
+    pub fn side_output<T: 'static>(&self, tag: &OutputTag<T>) -> Self {
+        let mut builder = self.clone();
+        let tag = tag.clone();
+        builder.side_outputs.push(Arc::new(move || {
+            let recorded = Recorded::<T>::default();
+            let recorder = Recorder {
+                elements: Rc::clone(&recorded),
+            };
+            let output = ErasedOutput::Side(SideLink::new(&tag, Box::new(recorder)));
+            (output, (Arc::clone(tag.id()), Box::new(recorded)))
+        }));
+        builder
+    }
     /// Starts from the snapshots of all instances of an earlier run, in their order. What this instance gets of them is what
     /// it would get in a job.
     #[must_use]
@@ -121,9 +144,9 @@ impl<H: Harness> HarnessBuilder<H> {
             elements: Rc::clone(&recorded),
         };
         let id = OperatorId::from_uid(OPERATOR_NAME);
-        let chain = self
-            .factory
-            .head(id, vec![ErasedOutput::new::<H::Out>(Box::new(recorder))])?;
+        let (mut outputs, sides): (Vec<_>, Vec<_>) = self.side_outputs.iter().map(|make| make()).unzip();
+        outputs.push(ErasedOutput::new::<H::Out>(Box::new(recorder)));
+        let chain = self.factory.head(id, outputs)?;
         let ctx = OperatorContext {
             task: TaskInfo {
                 job_id: JobId::from_name(OPERATOR_NAME),
@@ -145,7 +168,7 @@ impl<H: Harness> HarnessBuilder<H> {
             checkpointing_enabled: true,
             metrics: Arc::new(OperatorMetrics::default()),
         };
-        HarnessCore::open(chain, recorded, clock, &ctx).map(H::of)
+        HarnessCore::open(chain, recorded, sides, clock, &ctx).map(H::of)
     }
 
     /// This instance's share of the snapshots.
@@ -225,4 +248,38 @@ pub fn for_source<S: Source>(
 pub fn for_sink<S: Sink>(sink: S) -> HarnessBuilder<OneInputHarness<S::In, ()>> {
     let sink = Arc::new(sink);
     HarnessBuilder::new(OneInputNode::shared(move || SinkOperator::new(Arc::clone(&sink))))
+}
+
+/// A harness for the operator of one input that was added last to a job's stream, whatever it is: a window, a map, a
+/// process function. `In` is the type of the records that it takes.
+///
+/// ```
+/// use millpond_api::WatermarkStrategy;
+/// use millpond_api::window::TumblingEventTimeWindows;
+/// use millpond_connectors::CollectionSource;
+/// use millpond_core::Configuration;
+/// use millpond_runtime::datastream::StreamExecutionEnvironment;
+/// use millpond_runtime::testing;
+/// use std::time::Duration;
+///
+/// let env = StreamExecutionEnvironment::new(Configuration::new());
+/// let sums = env
+///     .from_source(CollectionSource::from_elements([0i64]), WatermarkStrategy::no_watermarks(), "numbers")
+///     .key_by(|n| n % 2)
+///     .window(TumblingEventTimeWindows::of(Duration::from_secs(1)))
+///     .reduce(|sum, n| *sum += n);
+///
+/// let mut harness = testing::for_operator::<i64, i64>(&sums).open()?;
+/// harness.process_element(2, 100)?;
+/// harness.process_element(4, 900)?;
+/// harness.process_watermark(999)?;
+/// assert_eq!(harness.take_output(), [6]);
+/// # Ok::<(), millpond_core::Error>(())
+/// ```
+///
+/// Another type of records than the operator takes is an IllegalState error of the first one.
+pub fn for_operator<In, Out: 'static>(
+    operator: &SingleOutputStreamOperator<Out>,
+) -> HarnessBuilder<OneInputHarness<In, Out>> {
+    HarnessBuilder::new(operator.node_factory())
 }

@@ -1,11 +1,11 @@
 //! The harness itself: one operator instance, driven by hand.
 
 use super::inline::InlineStreams;
-use super::recorder::{Element, Recorded};
+use super::recorder::{Element, Recorded, RecordedSide};
 use crate::element::{Batch, RecordBatch};
 use crate::operator::{ChainVisitor, OperatorContext, OperatorMetrics, StreamOperator};
 use crate::task::TaskChain;
-use millpond_api::{InputStatus, NO_TIMESTAMP, Watermark};
+use millpond_api::{InputStatus, NO_TIMESTAMP, OutputTag, Watermark};
 use millpond_checkpoint::barrier::{CheckpointBarrier, CheckpointKind};
 use millpond_core::host::{Clock, ManualClock};
 use millpond_core::{Error, Result};
@@ -19,6 +19,7 @@ use std::time::Duration;
 pub struct HarnessCore<Out> {
     chain: Box<dyn TaskChain>,
     recorded: Recorded<Out>,
+    sides: Vec<RecordedSide>,
     clock: Arc<ManualClock>,
     metrics: Arc<OperatorMetrics>,
 }
@@ -27,6 +28,7 @@ impl<Out> HarnessCore<Out> {
     pub(super) fn open(
         mut chain: Box<dyn TaskChain>,
         recorded: Recorded<Out>,
+        sides: Vec<RecordedSide>,
         clock: Arc<ManualClock>,
         ctx: &OperatorContext,
     ) -> Result<Self> {
@@ -34,6 +36,7 @@ impl<Out> HarnessCore<Out> {
         Ok(HarnessCore {
             chain,
             recorded,
+            sides,
             clock,
             metrics: Arc::clone(&ctx.metrics),
         })
@@ -148,14 +151,19 @@ impl<Out> HarnessCore<Out> {
 
     /// The values of the records that came out since the last call.
     pub fn take_output(&mut self) -> Vec<Out> {
-        let records = self
-            .take_elements()
-            .into_iter()
-            .filter_map(|element| match element {
-                Element::Record(value, _) => Some(value),
-                Element::Watermark(_) | Element::Status(_) => None,
-            });
+        let records = self.take_elements().into_iter().filter_map(Element::into_value);
         records.collect()
+    }
+
+    /// The values of the records that came out at a side output since the last call; the builder was told to keep them by
+    /// [`super::HarnessBuilder::side_output`].
+    pub fn take_side_output<T: 'static>(&mut self, tag: &OutputTag<T>) -> Vec<T> {
+        let recorded = self.sides.iter().filter(|(id, _)| id == tag.id());
+        recorded
+            .filter_map(|(_, recorded)| recorded.downcast_ref::<Recorded<T>>())
+            .flat_map(|recorded| std::mem::take(&mut *recorded.borrow_mut()))
+            .filter_map(Element::into_value)
+            .collect()
     }
 
     /// Everything that came out since the last call, in order.

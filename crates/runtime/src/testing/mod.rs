@@ -55,7 +55,8 @@ mod tests;
 
 pub use builder::{
     HarnessBuilder, for_co_process_function, for_keyed_broadcast_process_function,
-    for_keyed_co_process_function, for_keyed_process_function, for_process_function, for_sink, for_source,
+    for_keyed_co_process_function, for_keyed_process_function, for_operator, for_process_function, for_sink,
+    for_source,
 };
 pub use harness::{Harness, HarnessCore, OneInputHarness, SourceHarness, TwoInputHarness};
 pub use inline::InlineStreams;

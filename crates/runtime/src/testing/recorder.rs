@@ -4,8 +4,10 @@ use crate::element::WatermarkStatus;
 use crate::operator::{ChainOutput, ChainVisitor};
 use millpond_api::{NO_TIMESTAMP, Output, Watermark};
 use millpond_core::Result;
+use std::any::Any;
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::sync::Arc;
 
 /// Something that came out of an operator.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,8 +20,21 @@ pub enum Element<T> {
     Status(WatermarkStatus),
 }
 
+impl<T> Element<T> {
+    /// The record's value, if it is one.
+    pub(super) fn into_value(self) -> Option<T> {
+        match self {
+            Element::Record(value, _) => Some(value),
+            Element::Watermark(_) | Element::Status(_) => None,
+        }
+    }
+}
+
 /// What came out so far, shared by a harness and the end of its chain.
 pub(super) type Recorded<T> = Rc<RefCell<Vec<Element<T>>>>;
+
+/// What came out at a side output: the tag's id, and a [`Recorded`] of its type.
+pub(super) type RecordedSide = (Arc<str>, Box<dyn Any>);
 
 pub(super) struct Recorder<T> {
     pub(super) elements: Recorded<T>,

@@ -17,7 +17,7 @@ use std::sync::Arc;
 /// assert_eq!(window.max_timestamp(), 999);
 /// assert_eq!(window.cover(TimeWindow::new(500, 1500)), TimeWindow::new(0, 1500));
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TimeWindow {
     start: i64,
     end: i64,

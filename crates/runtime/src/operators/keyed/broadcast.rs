@@ -4,8 +4,8 @@ use super::super::user_code::not_initialized;
 use super::core::KeyedCore;
 use crate::graph::node::KeySelector;
 use crate::operator::{ChainOutput, OperatorContext, SnapshotFuture, TwoInputOperator};
-use millpond_api::Watermark;
 use millpond_api::function::{BroadcastContext, KeyedBroadcastProcessFunction, TimeDomain};
+use millpond_api::{SideOutputs, Watermark};
 use millpond_checkpoint::barrier::CheckpointBarrier;
 use millpond_core::Result;
 use millpond_state::operator_state::BroadcastWritePermit;
@@ -15,6 +15,7 @@ pub(crate) struct KeyedBroadcastOperator<F: KeyedBroadcastProcessFunction> {
     function: F,
     selector: KeySelector<F::In, F::Key>,
     core: Option<KeyedCore<F::Key>>,
+    side_outputs: SideOutputs,
 }
 
 impl<F: KeyedBroadcastProcessFunction> KeyedBroadcastOperator<F> {
@@ -23,6 +24,7 @@ impl<F: KeyedBroadcastProcessFunction> KeyedBroadcastOperator<F> {
             function,
             selector,
             core: None,
+            side_outputs: SideOutputs::default(),
         }
     }
 
@@ -40,8 +42,13 @@ impl<F: KeyedBroadcastProcessFunction> TwoInputOperator for KeyedBroadcastOperat
     type In2 = F::Broadcast;
     type Out = F::Out;
 
+    fn set_side_outputs(&mut self, side_outputs: SideOutputs) {
+        self.side_outputs = side_outputs;
+    }
     fn initialize(&mut self, ctx: OperatorContext, _out: &mut dyn ChainOutput<F::Out>) -> Result<()> {
-        self.core = Some(KeyedCore::open(&ctx, |runtime| self.function.open(runtime))?);
+        self.core = Some(KeyedCore::open(&ctx, &self.side_outputs, |runtime| {
+            self.function.open(runtime)
+        })?);
         Ok(())
     }
     fn process_element1(
@@ -64,9 +71,10 @@ impl<F: KeyedBroadcastProcessFunction> TwoInputOperator for KeyedBroadcastOperat
     ) -> Result<()> {
         let core = self.core.as_mut().ok_or_else(not_initialized)?;
         let function = &mut self.function;
-        core.process_unkeyed(timestamp, out, |watermark, clock, out| {
+        core.process_unkeyed(timestamp, out, |watermark, clock, side_outputs, out| {
             let permit = BroadcastWritePermit::for_broadcast_element();
-            let mut ctx = BroadcastContext::new(&permit, timestamp, watermark, clock);
+            let mut ctx =
+                BroadcastContext::new(&permit, timestamp, watermark, clock).with_side_outputs(side_outputs);
             function.process_broadcast_element(value, &mut ctx, out)
         })
     }

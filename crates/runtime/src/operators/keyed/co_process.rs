@@ -4,8 +4,8 @@ use super::super::user_code::not_initialized;
 use super::core::KeyedCore;
 use crate::graph::node::KeySelector;
 use crate::operator::{ChainOutput, OperatorContext, SnapshotFuture, TwoInputOperator};
-use millpond_api::Watermark;
 use millpond_api::function::{KeyedCoProcessFunction, TimeDomain};
+use millpond_api::{SideOutputs, Watermark};
 use millpond_checkpoint::barrier::CheckpointBarrier;
 use millpond_core::Result;
 
@@ -15,6 +15,7 @@ pub(crate) struct KeyedCoProcessOperator<F: KeyedCoProcessFunction> {
     selector1: KeySelector<F::In1, F::Key>,
     selector2: KeySelector<F::In2, F::Key>,
     core: Option<KeyedCore<F::Key>>,
+    side_outputs: SideOutputs,
 }
 
 impl<F: KeyedCoProcessFunction> KeyedCoProcessOperator<F> {
@@ -28,6 +29,7 @@ impl<F: KeyedCoProcessFunction> KeyedCoProcessOperator<F> {
             selector1,
             selector2,
             core: None,
+            side_outputs: SideOutputs::default(),
         }
     }
 
@@ -45,8 +47,13 @@ impl<F: KeyedCoProcessFunction> TwoInputOperator for KeyedCoProcessOperator<F> {
     type In2 = F::In2;
     type Out = F::Out;
 
+    fn set_side_outputs(&mut self, side_outputs: SideOutputs) {
+        self.side_outputs = side_outputs;
+    }
     fn initialize(&mut self, ctx: OperatorContext, _out: &mut dyn ChainOutput<F::Out>) -> Result<()> {
-        self.core = Some(KeyedCore::open(&ctx, |runtime| self.function.open(runtime))?);
+        self.core = Some(KeyedCore::open(&ctx, &self.side_outputs, |runtime| {
+            self.function.open(runtime)
+        })?);
         Ok(())
     }
     fn process_element1(

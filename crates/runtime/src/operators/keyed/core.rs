@@ -4,8 +4,8 @@ use super::super::meter::Meter;
 use super::super::user_code::{finish_call, runtime_info, user_error};
 use super::timers::{KeyTimers, USER_TIMERS};
 use crate::operator::{ChainOutput, OperatorContext, SnapshotFuture};
-use millpond_api::Collector;
 use millpond_api::function::{KeyedContext, OnTimerContext, RuntimeContext, TimeDomain};
+use millpond_api::{Collector, SideOutputs};
 use millpond_checkpoint::barrier::CheckpointBarrier;
 use millpond_core::config::options::{self, StateBackendKind};
 use millpond_core::host::Clock;
@@ -21,30 +21,33 @@ use millpond_types::{StateKey, StateType, VoidNamespace};
 use std::rc::Rc;
 use std::sync::Arc;
 
-/// The keyed part of an operator instance.
-pub(super) struct KeyedCore<K> {
+/// The keyed part of an operator instance, whose timers are by key and namespace.
+pub(in crate::operators) struct KeyedCore<K, N = VoidNamespace> {
     backend: KeyedStateBackend<K>,
-    keys: Rc<KeyContext<K>>,
-    timers: InternalTimerService<K, VoidNamespace>,
+    pub(in crate::operators) keys: Rc<KeyContext<K>>,
+    pub(in crate::operators) timers: InternalTimerService<K, N>,
     operator_state: OperatorStateBackend,
-    clock: Arc<dyn Clock>,
-    name: String,
-    meter: Meter,
+    pub(in crate::operators) clock: Arc<dyn Clock>,
+    pub(in crate::operators) name: String,
+    pub(in crate::operators) meter: Meter,
+    pub(in crate::operators) side_outputs: SideOutputs,
 }
 
-impl<K: StateKey> KeyedCore<K> {
+impl<K: StateKey, N: StateType> KeyedCore<K, N> {
     /// Restores state and timers, and lets `open` open what the function wants.
-    pub(super) fn open(
+    pub(in crate::operators) fn open_with_timers(
         ctx: &OperatorContext,
+        side_outputs: SideOutputs,
+        timers: &str,
         open: impl FnOnce(&mut RuntimeContext<'_, K>) -> Result<()>,
     ) -> Result<Self> {
         let named = |e: Error| e.with("operator", &ctx.operator_name);
         let restored = ctx.restored.clone().unwrap_or_default().state;
         let mut backend = create_backend::<K>(ctx, &restored).map_err(named)?;
         let timers = InternalTimerService::new(
-            USER_TIMERS,
+            timers,
             ctx.serializers.get_or_default::<K>(),
-            VoidNamespace::serializer(),
+            N::serializer(),
             backend.key_group_range(),
             ctx.task.max_parallelism,
         );
@@ -72,7 +75,52 @@ impl<K: StateKey> KeyedCore<K> {
             clock: Arc::clone(&ctx.clock),
             name: ctx.operator_name.clone(),
             meter: Meter::of(ctx),
+            side_outputs,
         })
+    }
+
+    /// When the next processing-time timer is due.
+    pub(in crate::operators) fn next_processing_timer(&self) -> Option<i64> {
+        self.timers.next_processing_time_timer()
+    }
+
+    /// Freezes keyed state, timers and operator state.
+    pub(in crate::operators) fn snapshot(&mut self, barrier: &CheckpointBarrier) -> Result<SnapshotFuture> {
+        let kind = if barrier.kind.is_savepoint() {
+            SnapshotKind::Savepoint
+        } else {
+            SnapshotKind::Checkpoint
+        };
+        let keyed = self.backend.snapshot(barrier.checkpoint, kind)?;
+        let operator = self.operator_state.snapshot();
+        let metrics = Arc::clone(self.meter.metrics());
+        Ok(Box::new(move |streams| {
+            let state = OperatorSubtaskState {
+                managed_keyed: keyed.run(streams)?.handle.into_iter().collect(),
+                managed_operator: operator.write(streams)?.into_iter().collect(),
+            };
+            metrics.set_state_size(state.state_size());
+            Ok(state)
+        }))
+    }
+
+    pub(in crate::operators) fn notify_checkpoint_complete(&mut self, checkpoint_id: u64) {
+        self.backend.notify_checkpoint_complete(checkpoint_id);
+    }
+
+    pub(in crate::operators) fn notify_checkpoint_aborted(&mut self, checkpoint_id: u64) {
+        self.backend.notify_checkpoint_aborted(checkpoint_id);
+    }
+}
+
+impl<K: StateKey> KeyedCore<K> {
+    /// Restores state and timers, and lets `open` open what the function wants.
+    pub(super) fn open(
+        ctx: &OperatorContext,
+        side_outputs: &SideOutputs,
+        open: impl FnOnce(&mut RuntimeContext<'_, K>) -> Result<()>,
+    ) -> Result<Self> {
+        KeyedCore::open_with_timers(ctx, side_outputs.clone(), USER_TIMERS, open)
     }
 
     /// Lets `call` process an element of `key`.
@@ -93,10 +141,10 @@ impl<K: StateKey> KeyedCore<K> {
             key,
             clock: &*self.clock,
         };
-        let mut ctx = KeyedContext::new(key, timestamp, &mut timers);
+        let mut ctx = KeyedContext::new(key, timestamp, &mut timers).with_side_outputs(&self.side_outputs);
         let mut collector = Collector::new(out, timestamp);
         let result = call(&mut ctx, &mut collector);
-        finish_call(result, collector, &mut self.meter, &self.name)
+        finish_call(result, collector, &self.side_outputs, &mut self.meter, &self.name)
     }
 
     /// Lets `call` process a record that belongs to no key.
@@ -104,13 +152,18 @@ impl<K: StateKey> KeyedCore<K> {
         &mut self,
         timestamp: i64,
         out: &mut dyn ChainOutput<T>,
-        call: impl FnOnce(i64, &dyn Clock, &mut Collector<'_, T>) -> Result<()>,
+        call: impl FnOnce(i64, &dyn Clock, &SideOutputs, &mut Collector<'_, T>) -> Result<()>,
     ) -> Result<()> {
         self.meter.took_one();
         self.keys.clear_current_key()?;
         let mut collector = Collector::new(out, timestamp);
-        let result = call(self.timers.current_watermark(), &*self.clock, &mut collector);
-        finish_call(result, collector, &mut self.meter, &self.name)
+        let result = call(
+            self.timers.current_watermark(),
+            &*self.clock,
+            &self.side_outputs,
+            &mut collector,
+        );
+        finish_call(result, collector, &self.side_outputs, &mut self.meter, &self.name)
     }
 
     /// Fires what is due in `domain` at `time`, one timer after the other, since each may register and delete others.
@@ -135,7 +188,8 @@ impl<K: StateKey> KeyedCore<K> {
                 key,
                 clock: &*self.clock,
             };
-            let mut ctx = OnTimerContext::new(key, timer.timestamp, domain, &mut timers);
+            let mut ctx = OnTimerContext::new(key, timer.timestamp, domain, &mut timers)
+                .with_side_outputs(&self.side_outputs);
             // What a processing-time timer causes has no event time. Flink erases the timestamp there too.
             let timestamp = match domain {
                 TimeDomain::EventTime => timer.timestamp,
@@ -143,41 +197,8 @@ impl<K: StateKey> KeyedCore<K> {
             };
             let mut collector = Collector::new(out, timestamp);
             let result = on_timer(timer.timestamp, &mut ctx, &mut collector);
-            finish_call(result, collector, &mut self.meter, &self.name)?;
+            finish_call(result, collector, &self.side_outputs, &mut self.meter, &self.name)?;
         }
-    }
-
-    /// When the next processing-time timer is due.
-    pub(super) fn next_processing_timer(&self) -> Option<i64> {
-        self.timers.next_processing_time_timer()
-    }
-
-    /// Freezes keyed state, timers and operator state.
-    pub(super) fn snapshot(&mut self, barrier: &CheckpointBarrier) -> Result<SnapshotFuture> {
-        let kind = if barrier.kind.is_savepoint() {
-            SnapshotKind::Savepoint
-        } else {
-            SnapshotKind::Checkpoint
-        };
-        let keyed = self.backend.snapshot(barrier.checkpoint, kind)?;
-        let operator = self.operator_state.snapshot();
-        let metrics = Arc::clone(self.meter.metrics());
-        Ok(Box::new(move |streams| {
-            let state = OperatorSubtaskState {
-                managed_keyed: keyed.run(streams)?.handle.into_iter().collect(),
-                managed_operator: operator.write(streams)?.into_iter().collect(),
-            };
-            metrics.set_state_size(state.state_size());
-            Ok(state)
-        }))
-    }
-
-    pub(super) fn notify_checkpoint_complete(&mut self, checkpoint_id: u64) {
-        self.backend.notify_checkpoint_complete(checkpoint_id);
-    }
-
-    pub(super) fn notify_checkpoint_aborted(&mut self, checkpoint_id: u64) {
-        self.backend.notify_checkpoint_aborted(checkpoint_id);
     }
 }
 
@@ -199,8 +220,11 @@ fn create_backend<K: StateKey>(
         None | Some(StateBackendKind::HashMap) => {
             KeyedStateBackend::hashmap(parameters, &restored.managed_keyed, &*ctx.state_reader)
         }
-        Some(StateBackendKind::RocksDB) => {
-            KeyedStateBackend::rocksdb(parameters, &ctx.config, &restored.managed_keyed, &*ctx.state_reader)
-        }
+        Some(StateBackendKind::RocksDB) => KeyedStateBackend::rocksdb(
+            parameters,
+            &ctx.config,
+            &restored.managed_keyed,
+            &*ctx.state_reader,
+        ),
     }
 }

@@ -7,6 +7,7 @@ mod process;
 mod reduce;
 mod timers;
 
+pub(super) use self::core::KeyedCore;
 pub(crate) use broadcast::KeyedBroadcastOperator;
 pub(crate) use co_process::KeyedCoProcessOperator;
 pub(crate) use process::KeyedProcessOperator;

@@ -4,8 +4,8 @@ use super::super::user_code::not_initialized;
 use super::core::KeyedCore;
 use crate::graph::node::KeySelector;
 use crate::operator::{ChainOutput, OneInputOperator, OperatorContext, SnapshotFuture};
-use millpond_api::Watermark;
 use millpond_api::function::{KeyedProcessFunction, TimeDomain};
+use millpond_api::{SideOutputs, Watermark};
 use millpond_checkpoint::barrier::CheckpointBarrier;
 use millpond_core::Result;
 
@@ -14,6 +14,7 @@ pub(crate) struct KeyedProcessOperator<F: KeyedProcessFunction> {
     function: F,
     selector: KeySelector<F::In, F::Key>,
     core: Option<KeyedCore<F::Key>>,
+    side_outputs: SideOutputs,
 }
 
 impl<F: KeyedProcessFunction> KeyedProcessOperator<F> {
@@ -22,6 +23,7 @@ impl<F: KeyedProcessFunction> KeyedProcessOperator<F> {
             function,
             selector,
             core: None,
+            side_outputs: SideOutputs::default(),
         }
     }
 
@@ -38,8 +40,13 @@ impl<F: KeyedProcessFunction> OneInputOperator for KeyedProcessOperator<F> {
     type In = F::In;
     type Out = F::Out;
 
+    fn set_side_outputs(&mut self, side_outputs: SideOutputs) {
+        self.side_outputs = side_outputs;
+    }
     fn initialize(&mut self, ctx: OperatorContext, _out: &mut dyn ChainOutput<F::Out>) -> Result<()> {
-        self.core = Some(KeyedCore::open(&ctx, |runtime| self.function.open(runtime))?);
+        self.core = Some(KeyedCore::open(&ctx, &self.side_outputs, |runtime| {
+            self.function.open(runtime)
+        })?);
         Ok(())
     }
     #[inline]

@@ -39,7 +39,8 @@ impl<S: Source> NodeFactory for SourceNode<S> {
             core: Core {
                 operator: SourceOperator::new(Arc::clone(&self.shared)),
                 id,
-                out: ErasedOutput::all(outputs)?,
+                // A source has no side outputs: nothing is emitted to them.
+                out: ErasedOutput::all(outputs)?.0,
             },
         }))
     }
