@@ -12,7 +12,7 @@ use support::{Place, assert_same, finish, kill, undisturbed};
 
 const KILLS: u32 = 25;
 
-fn survives_kills(parallelism: u32) {
+fn survives_kills(parallelism: u32, options: &[&str]) {
     let seed = std::env::var("MILLPOND_KILL_SEED").map_or_else(|_| entropy(), |s| s.parse().unwrap());
     println!("MILLPOND_KILL_SEED={seed}");
     let mut random = SeededRandom::new(seed);
@@ -20,7 +20,7 @@ fn survives_kills(parallelism: u32) {
     let mut kills_before_end = 0;
     for _ in 0..KILLS {
         let mut job = place.job(parallelism);
-        job.args(["--throttle", "20000"]);
+        job.args(["--throttle", "20000"]).args(options);
         let mut child = job.spawn().unwrap();
         sleep(Duration::from_millis(40 + random.below(400)));
         kills_before_end += u32::from(child.try_wait().unwrap().is_none());
@@ -31,7 +31,9 @@ fn survives_kills(parallelism: u32) {
         kills_before_end > KILLS / 2,
         "only {kills_before_end} of {KILLS} kills met a running job"
     );
-    finish(place.job(parallelism));
+    let mut job = place.job(parallelism);
+    job.args(options);
+    finish(job);
     assert_same(
         &place.committed(),
         &undisturbed(),
@@ -41,15 +43,25 @@ fn survives_kills(parallelism: u32) {
 
 #[test]
 fn output_is_the_same_after_kills_at_parallelism_1() {
-    survives_kills(1);
+    survives_kills(1, &[]);
 }
 
 #[test]
 fn output_is_the_same_after_kills_at_parallelism_2() {
-    survives_kills(2);
+    survives_kills(2, &[]);
 }
 
 #[test]
 fn output_is_the_same_after_kills_at_parallelism_3() {
-    survives_kills(3);
+    survives_kills(3, &[]);
+}
+
+#[test]
+fn output_is_the_same_after_kills_with_incremental_checkpoints() {
+    survives_kills(2, &["-D", "execution.checkpointing.incremental=true"]);
+}
+
+#[test]
+fn output_is_the_same_after_kills_when_state_is_never_inlined_in_the_metadata() {
+    survives_kills(2, &["-D", "execution.checkpointing.data-inline-threshold=0"]);
 }

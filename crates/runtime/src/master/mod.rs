@@ -398,9 +398,11 @@ impl Master {
                     Ok(Some(path)),
                 )
             }
+            // To the storage a failed job is one that goes on when it is started again: there is no cluster that would hold
+            // its state for it, and whatever was wrong, its checkpoints are what it comes back from.
             Err(AfterStop::Fail(error)) => (
                 JobStatus::Failed,
-                EndStatus::Failed,
+                EndStatus::Suspended,
                 Some(error.report()),
                 Err(error),
             ),

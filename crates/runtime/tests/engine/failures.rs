@@ -176,3 +176,33 @@ fn too_many_failed_checkpoints_fail_the_job() {
     assert!(e.to_string().contains("tolerable-failed-checkpoints"), "{e}");
     assert_eq!(job.details().checkpoints.counts.failed, 3);
 }
+
+#[test]
+fn a_job_that_failed_for_good_keeps_its_checkpoints_and_goes_on_when_it_is_started_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let sink = CollectSink::exactly_once();
+    let run = |fails: bool| {
+        let env = environment(2);
+        env.set_option("execution.checkpointing.dir", dir.path().display());
+        env.set_option("restart-strategy.type", "none");
+        let guard = move |n: i64| {
+            if fails && n == 3000 {
+                Err(Error::user("a bug"))
+            } else {
+                Ok(n)
+            }
+        };
+        count_into(
+            &numbers(&env, Some(4000), 20_000).try_map(guard).uid("guard"),
+            &sink,
+        );
+        env.execute("mended later")
+    };
+    assert!(run(true).unwrap_err().report().contains("a bug"));
+    let result = run(false).unwrap();
+    assert!(
+        result.details.checkpoints.latest_restored.is_some(),
+        "it did not start afresh"
+    );
+    assert_eq!(occurrences(sink.collected()), expected_counts(4000));
+}
