@@ -5,7 +5,13 @@ pub use millpond_api::function::{
     BroadcastContext, KeyedBroadcastProcessFunction, KeyedContext, KeyedProcessFunction, OnTimerContext,
     ProcessContext, ProcessFunction, ReadOnlyContext, RuntimeContext,
 };
-pub use millpond_api::{Collector, Watermark, WatermarkStrategy};
+pub use millpond_api::window::{
+    ContinuousEventTimeTrigger, CountTrigger, EventTimeSessionWindows, EventTimeTrigger, GlobalWindow,
+    GlobalWindows, ProcessWindowContext, ProcessWindowFunction, ProcessingTimeSessionWindows,
+    ProcessingTimeTrigger, PurgingTrigger, SlidingEventTimeWindows, SlidingProcessingTimeWindows, TimeWindow,
+    TumblingEventTimeWindows, TumblingProcessingTimeWindows, WindowRuntimeContext,
+};
+pub use millpond_api::{Collector, OutputTag, Watermark, WatermarkStrategy};
 pub use millpond_connectors::{
     CollectSink, CollectionSource, DataGeneratorSource, DiscardingSink, FileSink, FileSource, PrintSink,
 };
