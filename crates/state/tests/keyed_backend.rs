@@ -21,6 +21,22 @@ use std::sync::Arc;
 
 const MAX_PARALLELISM: u32 = 16;
 
+/// Whether `tests/rocksdb` runs this file.
+const ON_ROCKSDB: bool = matches!(module_path!().as_bytes(), [b'r', b'o', b'c', b'k', ..]);
+
+/// The backend that the tests are about.
+fn create<K: millpond_types::StateKey>(
+    parameters: KeyedStateBackendParameters<K>,
+    handles: &[KeyedStateHandle],
+    streams: &MemoryStreams,
+) -> millpond_core::Result<KeyedStateBackend<K>> {
+    if ON_ROCKSDB {
+        let config = millpond_core::config::Configuration::new();
+        return KeyedStateBackend::rocksdb(parameters, &config, handles, streams);
+    }
+    KeyedStateBackend::hashmap(parameters, handles, streams)
+}
+
 fn backend<K: StateKey>(
     handles: &[KeyedStateHandle],
     streams: &MemoryStreams,
@@ -28,7 +44,7 @@ fn backend<K: StateKey>(
 ) -> Result<KeyedStateBackend<K>> {
     let range = KeyGroupRange::new(0, MAX_PARALLELISM - 1)?;
     let parameters = KeyedStateBackendParameters::new(range, MAX_PARALLELISM).incremental(incremental);
-    KeyedStateBackend::hashmap(parameters, handles, streams)
+    create(parameters, handles, streams)
 }
 
 fn new(incremental: bool) -> (KeyedStateBackend<i64>, MemoryStreams) {
@@ -372,6 +388,9 @@ fn try_restore(handle: &KeyedStateHandle, streams: &MemoryStreams) -> Result<usi
     Ok(b.num_entries())
 }
 
+/// Each so many bytes are damaged: a restore of a database opens files, and takes its time.
+const STEP: usize = if ON_ROCKSDB { 101 } else { 1 };
+
 /// Every stream of a full and an incremental snapshot, with bytes flipped, cut off and set to extremes: the restore reports it
 /// or reads some state, and neither panics nor allocates more than the input justifies.
 #[test]
@@ -395,7 +414,7 @@ fn damaged_snapshots_are_refused_or_read_but_never_panic() {
         for stream in handle.streams() {
             let whole = streams.read_range(stream, 0..stream.size()).unwrap();
             let mut random = SeededRandom::new(9);
-            for at in 0..whole.len() {
+            for at in (0..whole.len()).step_by(STEP) {
                 let mut bytes = whole.to_vec();
                 match at % 4 {
                     0 => bytes[at] = 0xff,
@@ -408,7 +427,7 @@ fn damaged_snapshots_are_refused_or_read_but_never_panic() {
             }
             streams.replace(stream, whole);
         }
-        assert!(refused > 500, "only {refused} damages were noticed");
+        assert!(refused > 500 / STEP as u64, "only {refused} damages were noticed");
         assert_eq!(try_restore(&handle, &streams).unwrap(), 120);
     }
 }
@@ -416,6 +435,10 @@ fn damaged_snapshots_are_refused_or_read_but_never_panic() {
 /// In an incremental snapshot every shard has a checksum, so a flipped byte of a shard file is always refused.
 #[test]
 fn a_flipped_byte_in_a_shard_file_is_always_noticed() {
+    if ON_ROCKSDB {
+        // It has no shards; its files carry checksums of their own.
+        return;
+    }
     let (mut b, streams) = new(true);
     let state = value(&mut b, "v").unwrap();
     for key in 0..50 {

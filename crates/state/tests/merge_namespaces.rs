@@ -91,9 +91,27 @@ impl States {
     }
 }
 
+/// Whether `tests/rocksdb` runs this file.
+const ON_ROCKSDB: bool = matches!(module_path!().as_bytes(), [b'r', b'o', b'c', b'k', ..]);
+/// Each restore of a database opens files.
+const SEEDS: u64 = if ON_ROCKSDB { 4 } else { 40 };
+
+/// The backend that the tests are about.
+fn create<K: millpond_types::StateKey>(
+    parameters: KeyedStateBackendParameters<K>,
+    handles: &[millpond_state::handle::KeyedStateHandle],
+    streams: &MemoryStreams,
+) -> millpond_core::Result<KeyedStateBackend<K>> {
+    if ON_ROCKSDB {
+        let config = millpond_core::config::Configuration::new();
+        return KeyedStateBackend::rocksdb(parameters, &config, handles, streams);
+    }
+    KeyedStateBackend::hashmap(parameters, handles, streams)
+}
+
 fn backend(handles: &[millpond_state::handle::KeyedStateHandle], streams: &MemoryStreams) -> States {
     let parameters = KeyedStateBackendParameters::new(KeyGroupRange::new(0, 127).unwrap(), 128);
-    States::open(KeyedStateBackend::hashmap(parameters, handles, streams).unwrap())
+    States::open(create(parameters, handles, streams).unwrap())
 }
 
 /// Goal: a merge moves what the sources have into the target and nothing else, also with the target among the sources, with
@@ -101,7 +119,7 @@ fn backend(handles: &[millpond_state::handle::KeyedStateHandle], streams: &Memor
 /// additions, merges, snapshots and restores against a model.
 #[test]
 fn merged_namespaces_hold_what_their_sources_held() {
-    for seed in 0..40 {
+    for seed in 0..SEEDS {
         let (mut random, streams) = (SeededRandom::new(seed), MemoryStreams::default());
         let (mut states, mut model) = (backend(&[], &streams), Model::new());
         for step in 0..200 {

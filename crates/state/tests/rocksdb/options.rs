@@ -1,0 +1,126 @@
+//! What a configuration makes of the backend's options.
+
+use millpond_core::config::Configuration;
+use millpond_core::{ErrorKind, Result};
+use millpond_state::backend::{KeyedStateBackend, KeyedStateBackendParameters};
+use millpond_state::rocksdb::options::{MemoryOptions, PredefinedOptions, RocksDBOptionsFactory};
+use millpond_state::rocksdb::{EmbeddedRocksDBStateBackend, RocksDBOptions, native};
+use millpond_state::stream::memory::MemoryStreams;
+use millpond_types::KeyGroupRange;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+fn options(given: &[(&str, &str)]) -> Result<RocksDBOptions> {
+    let mut config = Configuration::new();
+    for (key, value) in given {
+        config.set(*key, value);
+    }
+    RocksDBOptions::from_config(&config)
+}
+
+/// Goal: without any option the memory is managed, with Flink's ratios, and a quarter of it is for typed values.
+#[test]
+fn memory_is_managed_by_default() {
+    let options = options(&[("taskmanager.memory.managed.size", "256mb")]).unwrap();
+    let expected = MemoryOptions {
+        bytes: 192 << 20,
+        write_buffer_ratio: 0.5,
+        high_prio_pool_ratio: 0.1,
+        partitioned_index_filters: false,
+    };
+    assert_eq!(options.memory, Some(expected));
+    assert_eq!(options.cache_bytes, 64 << 20);
+    assert_eq!(options.transfer_threads, 4);
+}
+
+/// Goal: Flink's keys are understood.
+#[test]
+fn flinks_keys_are_read() {
+    let options = options(&[
+        ("state.backend.rocksdb.localdir", "/a,/b"),
+        (
+            "state.backend.rocksdb.predefined-options",
+            "SPINNING_DISK_OPTIMIZED_HIGH_MEM",
+        ),
+        ("state.backend.rocksdb.memory.managed", "false"),
+        ("state.backend.rocksdb.writebuffer.size", "8mb"),
+        ("state.backend.rocksdb.checkpoint.transfer.thread.num", "2"),
+        ("state.backend.rocksdb.typed-cache.size", "0b"),
+    ])
+    .unwrap();
+    assert_eq!(options.local_dirs.len(), 2);
+    assert_eq!(
+        options.predefined,
+        PredefinedOptions::SpinningDiskOptimizedHighMem
+    );
+    assert_eq!(options.memory, None);
+    assert_eq!(options.given.write_buffer_size, Some(8 << 20));
+    assert_eq!((options.transfer_threads, options.cache_bytes), (2, 0));
+}
+
+/// Goal: what is out of range is refused with its key.
+#[test]
+fn options_out_of_range_are_refused_by_key() {
+    for (key, value) in [
+        ("state.backend.rocksdb.memory.write-buffer-ratio", "1.5"),
+        ("state.backend.rocksdb.memory.high-prio-pool-ratio", "0.6"),
+        ("state.backend.rocksdb.predefined-options", "FAST"),
+        ("state.backend.rocksdb.typed-cache.size", "600mb"),
+        ("state.backend.rocksdb.localdir", " , "),
+    ] {
+        let e = options(&[(key, value)]).unwrap_err();
+        assert_eq!(e.kind(), ErrorKind::Config, "{key}");
+        assert!(e.report().contains(key), "{}", e.report());
+    }
+}
+
+/// Goal: a local folder that cannot be made is named, with the option that chooses it.
+#[test]
+fn a_local_folder_that_cannot_be_used_is_named() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let mut backend = EmbeddedRocksDBStateBackend::default();
+    backend.options.local_dirs = vec![file.path().join("below-a-file")];
+    let parameters = KeyedStateBackendParameters::<i64>::new(KeyGroupRange::new(0, 7).unwrap(), 8);
+    let e = backend
+        .create_keyed_backend(parameters, &[], &MemoryStreams::default())
+        .unwrap_err();
+    assert_eq!(e.kind(), ErrorKind::Io);
+    let report = e.report();
+    assert!(
+        report.contains("below-a-file") && report.contains("localdir"),
+        "{report}"
+    );
+}
+
+#[derive(Debug, Default)]
+struct Counting {
+    databases: AtomicUsize,
+    columns: AtomicUsize,
+}
+
+impl RocksDBOptionsFactory for Counting {
+    fn db_options(&self, options: &mut native::Options) {
+        options.set_max_background_jobs(1);
+        self.databases.fetch_add(1, Ordering::SeqCst);
+    }
+    fn column_options(&self, state: &str, _options: &mut native::Options) {
+        if state == "count" {
+            self.columns.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+}
+
+/// Goal: a factory has its say about the database and about each state.
+#[test]
+fn a_factory_changes_options() {
+    let factory = Arc::new(Counting::default());
+    let mut backend = EmbeddedRocksDBStateBackend::default();
+    backend.options.factory = Some(factory.clone());
+    let parameters = KeyedStateBackendParameters::<i64>::new(KeyGroupRange::new(0, 7).unwrap(), 8);
+    let mut backend: KeyedStateBackend<i64> = backend
+        .create_keyed_backend(parameters, &[], &MemoryStreams::default())
+        .unwrap();
+    super::files::count(&mut backend);
+    assert_eq!(factory.databases.load(Ordering::SeqCst), 1);
+    assert_eq!(factory.columns.load(Ordering::SeqCst), 1);
+}
