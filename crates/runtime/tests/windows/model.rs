@@ -258,7 +258,8 @@ impl Run {
 /// Runs a plan with snapshots, failures and rescales. A failure goes back to the last snapshot, as do what came out and where
 /// in the steps the sources stand.
 fn run(plan: &Plan, random: &mut SeededRandom) -> Run {
-    let fresh = builder(plan);
+    let incremental = random.below(2) == 0;
+    let fresh = builder(plan).option("execution.checkpointing.incremental", incremental);
     let mut run = Run {
         builder: fresh.clone(),
         instances: Vec::new(),

@@ -200,3 +200,18 @@ fn windows_that_merge_have_no_state_of_their_own() {
         .downcast_ref::<millpond_core::Error>();
     assert_eq!(source.unwrap().kind(), ErrorKind::Config);
 }
+
+/// Goal: a session that grew keeps no more than one that didn't: neither contents nor timers of the windows that it was made of.
+/// Method: the sizes of savepoints, with an allowed lateness, so that a window's end and its cleanup are two timers.
+#[test]
+fn a_session_that_grew_leaves_nothing_of_its_parts() {
+    let windowed = keyed().window(EventTimeSessionWindows::with_gap(seconds(1)));
+    let builder = sums(&windowed.allowed_lateness(seconds(5)));
+    let (mut grown, mut plain) = (builder.open().unwrap(), builder.open().unwrap());
+    for timestamp in [0, 1900, 1000, 2100, -800] {
+        grown.process_element((1, 1), timestamp).unwrap();
+    }
+    plain.process_element((1, 1), 0).unwrap();
+    let size = |h: &mut crate::Harness| h.savepoint(1).unwrap().state_size();
+    assert_eq!(size(&mut grown), size(&mut plain));
+}
