@@ -9,6 +9,7 @@ pub mod handle;
 mod hashmap;
 pub mod keyed;
 pub mod operator_state;
+pub mod query;
 pub mod redistribute;
 #[cfg(feature = "rocksdb")]
 pub mod rocksdb;

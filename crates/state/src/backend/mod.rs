@@ -3,8 +3,10 @@
 //! [`KeyedStateBackend`] is a façade over the implementations; HashMap, and RocksDB where it is built in. It is generic
 //! over the key, the handles that it gives out are not.
 
+mod all_keys;
 mod parameters;
 
+pub use all_keys::KeyedStateDescriptor;
 pub use parameters::KeyedStateBackendParameters;
 
 use crate::descriptor::{
@@ -16,6 +18,7 @@ use crate::hashmap::HashMapKeyedStateBackend;
 use crate::keyed::{
     AggregatingState, KeyContext, ListState, MapKey, MapState, Namespace, ReducingState, ValueState,
 };
+use crate::query::{QueryAnswer, QueryKey, unknown_state, view};
 #[cfg(feature = "rocksdb")]
 use crate::rocksdb::RocksDBKeyedStateBackend;
 use crate::snapshot::{KeyedSnapshot, SnapshotKind, SnapshotableKeyGroupState};
@@ -227,6 +230,37 @@ impl<K: StateKey> KeyedStateBackend<K> {
     /// NotFound when no such state is open; IllegalState when its namespaces are of another type.
     pub fn keys<N: Namespace>(&self, state: &str, namespace: &N) -> Result<Vec<K>> {
         each!(self, b => b.keys(state, namespace))
+    }
+
+    /// Every key with every namespace that it has something in `state` under. Flink's `getKeysAndNamespaces`.
+    ///
+    /// # Errors
+    /// As [`KeyedStateBackend::keys`].
+    pub fn keys_and_namespaces<N: Namespace>(&self, state: &str) -> Result<Vec<(K, N)>> {
+        each!(self, b => b.keys_and_namespaces(state))
+    }
+
+    /// What `key` has in `state`, for people. The current key stays what it is.
+    ///
+    /// # Errors
+    /// NotFound when no such state is open, naming those that are; Config when the key doesn't fit its type; Unsupported when
+    /// keys of this type can't be written down, or too much would have to be shown; IllegalState while the state lends a
+    /// value; Incompatible when only the user's own serializer knows what the bytes mean.
+    pub fn query(&self, state: &str, key: &QueryKey) -> Result<QueryAnswer> {
+        let meta = each!(self, b => {
+            let mut open = b.open_states();
+            open.find(|meta| meta.name == state).ok_or_else(|| unknown_state(state, b.open_states()))?
+        });
+        let serializer = each!(self, b => b.key_serializer());
+        let key = key.read(serializer)?;
+        let key_group = self.key_context().key_group_of(&key);
+        if !self.key_group_range().contains(key_group) {
+            return Ok(QueryAnswer::Elsewhere { key_group });
+        }
+        let pairs = each!(self, b => b.pairs_of(state, &key, key_group))?;
+        view(meta, &serializer.snapshot(), key_group, &pairs)
+            .map(QueryAnswer::Found)
+            .map_err(|e| e.with("state", state))
     }
 
     /// How many keys (with their namespaces) all states together hold.

@@ -15,15 +15,17 @@ mod ttl;
 use crate::backend::KeyedStateBackendParameters;
 use crate::handle::KeyedStateHandle;
 use crate::keyed::{KeyContext, Namespace};
+use crate::query::Pairs;
 use crate::snapshot::incremental::IncrementalSnapshots;
 use crate::snapshot::restored::{FrozenRestored, RestoredStates};
 use crate::snapshot::{
     FrozenExtra, FrozenState, KeyedSnapshot, SnapshotKind, SnapshotSource, SnapshotableKeyGroupState,
+    StateMetaInfoSnapshot,
 };
 use crate::stream::StateHandleReader;
 use group::Epoch;
 use millpond_core::{CheckpointId, Error, ErrorKind, Result};
-use millpond_types::{KeyGroupRange, StateKey};
+use millpond_types::{KeyGroupRange, SharedSerializer, StateKey};
 use register::Registered;
 use state::KeysOf;
 use std::fmt;
@@ -113,6 +115,14 @@ impl<K: StateKey> HashMapKeyedStateBackend<K> {
     }
 
     pub(crate) fn keys<N: Namespace>(&self, state: &str, namespace: &N) -> Result<Vec<K>> {
+        self.keys_of(state)?.keys(namespace)
+    }
+
+    pub(crate) fn keys_and_namespaces<N: Namespace>(&self, state: &str) -> Result<Vec<(K, N)>> {
+        self.keys_of(state)?.keys_and_namespaces()
+    }
+
+    fn keys_of<N: Namespace>(&self, state: &str) -> Result<&Rc<dyn KeysOf<K, N>>> {
         let found = self.states.iter().find(|s| s.meta.name == state).ok_or_else(|| {
             Error::new(
                 ErrorKind::NotFound,
@@ -121,12 +131,28 @@ impl<K: StateKey> HashMapKeyedStateBackend<K> {
             )
             .with("state", state)
         })?;
-        let keys = found.keys.downcast_ref::<Rc<dyn KeysOf<K, N>>>().ok_or_else(|| {
+        found.keys.downcast_ref().ok_or_else(|| {
             Error::illegal_state("list keys", "the namespaces of the state are of another type")
                 .with("state", state)
                 .with("wanted", std::any::type_name::<N>())
-        })?;
-        keys.keys(namespace)
+        })
+    }
+
+    pub(crate) fn open_states(&self) -> impl Iterator<Item = &StateMetaInfoSnapshot> {
+        self.states.iter().map(|s| &s.meta)
+    }
+
+    pub(crate) fn key_serializer(&self) -> &SharedSerializer<K> {
+        &self.parameters.key_serializer
+    }
+
+    /// What `key`, of `key_group`, has in the open state `state`.
+    pub(crate) fn pairs_of(&self, state: &str, key: &K, key_group: u32) -> Result<Pairs> {
+        let mut pairs = Pairs::default();
+        if let Some(open) = self.states.iter().find(|s| s.meta.name == state) {
+            open.state.pairs_of(key, key_group, &mut pairs)?;
+        }
+        Ok(pairs)
     }
 
     pub(crate) fn snapshot(&mut self, checkpoint: CheckpointId, kind: SnapshotKind) -> Result<KeyedSnapshot> {

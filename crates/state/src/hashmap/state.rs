@@ -7,11 +7,14 @@ use super::group::Epoch;
 use super::table::{Place, StateTable, entry_hash, namespace_hash};
 use crate::descriptor::StateData;
 use crate::keyed::{KeyContext, Namespace};
+use crate::query::{PAIR_BYTES_MAX, Pairs, too_large};
+use crate::snapshot::pairs::{PairBuffers, PairWriter, read_pair};
 use crate::snapshot::{FrozenState, StateMetaInfoSnapshot};
 use crate::ttl::Expiry;
 use millpond_core::{Error, Result};
-use millpond_types::{KeyGroupRange, StateKey};
+use millpond_types::{DataInput, DataOutput, KeyGroupRange, StateKey};
 use std::cell::{Cell, OnceCell, RefCell};
+use std::io;
 use std::rc::Rc;
 
 /// A table with what an access to it needs. The kinds of state build on it.
@@ -38,6 +41,11 @@ pub(super) trait RegisteredState<K> {
     /// # Errors
     /// IllegalState while it lends a value.
     fn freeze(&self, epoch: Epoch, meta: &StateMetaInfoSnapshot) -> Result<Box<dyn FrozenState>>;
+    /// Adds what `key` has, under whichever namespaces, as pairs of a canonical snapshot.
+    ///
+    /// # Errors
+    /// IllegalState while it lends a value; those of the serializers; Unsupported when it is too much.
+    fn pairs_of(&self, key: &K, key_group: u32, pairs: &mut Pairs) -> Result<()>;
 }
 
 /// What the backend asks of a state whose namespace type it knows.
@@ -47,6 +55,11 @@ pub(super) trait KeysOf<K, N> {
     /// # Errors
     /// IllegalState while the state lends a value.
     fn keys(&self, namespace: &N) -> Result<Vec<K>>;
+    /// The keys with their namespaces.
+    ///
+    /// # Errors
+    /// As [`KeysOf::keys`].
+    fn keys_and_namespaces(&self) -> Result<Vec<(K, N)>>;
 }
 
 impl<K: StateKey, N: Namespace, V: StateData, C: EntryCodec<V>> TableState<K, N, V, C> {
@@ -232,11 +245,57 @@ impl<K: StateKey, N: Namespace, V: StateData, C: EntryCodec<V>> RegisteredState<
             filter: self.filtered.get().map(FilteredSnapshots::now),
         }))
     }
+
+    fn pairs_of(&self, key: &K, key_group: u32, pairs: &mut Pairs) -> Result<()> {
+        let table = self.table.try_borrow().map_err(|_| lending())?;
+        let mut prefix = DataOutput::new();
+        table.for_key(key, key_group, |namespace, value| {
+            prefix.clear();
+            self.key_codec.write(key, namespace, &mut prefix)?;
+            let mut sink = Bounded::default();
+            let mut buffers = PairBuffers::default();
+            let mut writer = PairWriter::new(&mut sink, &mut buffers, key_group, 1);
+            self.codec.write(prefix.as_slice(), value, &mut writer)?;
+            writer.finish(false)?;
+            let mut written = DataInput::new(&sink.0);
+            while !written.is_empty() {
+                let (key, value) = read_pair(&mut written)?;
+                // Without the key group.
+                pairs.add(key.get(1..).unwrap_or_default(), value)?;
+            }
+            Ok(())
+        })
+    }
+}
+
+/// Takes the pairs of one entry, unless they are too much to be shown.
+#[derive(Default)]
+struct Bounded(Vec<u8>);
+
+impl io::Write for Bounded {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.0.len() + bytes.len() > PAIR_BYTES_MAX {
+            return Err(io::Error::other(too_large()));
+        }
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 impl<K: StateKey, N: Namespace, V: StateData, C: EntryCodec<V>> KeysOf<K, N> for TableState<K, N, V, C> {
     fn keys(&self, namespace: &N) -> Result<Vec<K>> {
         Ok(self.table.try_borrow().map_err(|_| lending())?.keys(namespace))
+    }
+
+    fn keys_and_namespaces(&self) -> Result<Vec<(K, N)>> {
+        Ok(self
+            .table
+            .try_borrow()
+            .map_err(|_| lending())?
+            .keys_and_namespaces())
     }
 }
 

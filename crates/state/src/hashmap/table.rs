@@ -189,6 +189,29 @@ impl<K: StateKey, N: Namespace, V: StateData> StateTable<K, N, V> {
             .collect()
     }
 
+    pub(super) fn keys_and_namespaces(&self) -> Vec<(K, N)> {
+        let entries = self.groups.iter().flat_map(Group::iter);
+        entries.map(|e| (e.key.clone(), e.namespace.clone())).collect()
+    }
+
+    /// Shows what `key` has under each namespace. Without namespaces it is one lookup, else it looks through the key group.
+    pub(super) fn for_key(
+        &self,
+        key: &K,
+        key_group: u32,
+        mut f: impl FnMut(&N, &V) -> Result<()>,
+    ) -> Result<()> {
+        let group = self.group(key_group)?;
+        if size_of::<N>() == 0 {
+            let found = group.find(entry_hash::<N>(fixed_hash(key), 0), |e| e.key == *key);
+            return found.map_or(Ok(()), |e| f(&e.namespace, &e.value));
+        }
+        group
+            .iter()
+            .filter(|e| e.key == *key)
+            .try_for_each(|e| f(&e.namespace, &e.value))
+    }
+
     /// Removes expired values from `cursor` on, until the budget is spent or the last key group is done; the next sweep goes
     /// on from there or from the first.
     pub(super) fn sweep(&mut self, cursor: &mut Cursor, budget: &mut Budget, moment: Expiry)

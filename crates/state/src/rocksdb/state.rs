@@ -4,6 +4,7 @@ use super::database::Column;
 use super::key::{group_prefix, write_group};
 use crate::hashmap::codec::{EntryCodec, KeyCodec};
 use crate::keyed::{KeyContext, Namespace};
+use crate::query::Pairs;
 use millpond_core::{Error, Result};
 use millpond_types::{DataInput, DataOutput, KeyGroupRange, StateKey};
 use std::cell::{Ref, RefCell, RefMut};
@@ -163,6 +164,11 @@ pub(super) trait RegisteredState {
     /// # Errors
     /// As for `num_entries`.
     fn flush(&self) -> Result<()>;
+    /// Adds the entries of the key whose bytes, with its key group, are `prefix`, each without the key group.
+    ///
+    /// # Errors
+    /// As for `num_entries`; Unsupported when it is too much.
+    fn pairs_of(&self, prefix: &[u8], pairs: &mut Pairs) -> Result<()>;
 }
 
 /// What the backend asks of a state whose namespace type it knows.
@@ -172,6 +178,11 @@ pub(super) trait KeysOf<K, N> {
     /// # Errors
     /// Those of the database; IllegalState while the state lends a value.
     fn keys(&self, namespace: &N) -> Result<Vec<K>>;
+    /// The keys with their namespaces.
+    ///
+    /// # Errors
+    /// As [`KeysOf::keys`].
+    fn keys_and_namespaces(&self) -> Result<Vec<(K, N)>>;
 }
 
 impl<K: StateKey, N: Namespace, V, C: EntryCodec<V>> RegisteredState for ColumnState<K, N, V, C> {
@@ -196,6 +207,14 @@ impl<K: StateKey, N: Namespace, V, C: EntryCodec<V>> RegisteredState for ColumnS
     fn flush(&self) -> Result<()> {
         self.changing().map(|_| ())
     }
+
+    fn pairs_of(&self, prefix: &[u8], pairs: &mut Pairs) -> Result<()> {
+        // No key's bytes are the beginning of another's: serializers know where a value ends.
+        self.column.scan(prefix, |key, value| {
+            pairs.add(key.get(self.prefix_bytes..).unwrap_or_default(), value)?;
+            Ok(true)
+        })
+    }
 }
 
 impl<K: StateKey, N: Namespace, V, C: EntryCodec<V>> KeysOf<K, N> for ColumnState<K, N, V, C> {
@@ -209,6 +228,18 @@ impl<K: StateKey, N: Namespace, V, C: EntryCodec<V>> KeysOf<K, N> for ColumnStat
             Ok(())
         })?;
         Ok(keys)
+    }
+
+    fn keys_and_namespaces(&self) -> Result<Vec<(K, N)>> {
+        let mut found: Vec<(K, N)> = Vec::new();
+        self.scan_all(|key, _| {
+            let entry = self.read_key(&mut DataInput::new(key))?;
+            if found.last() != Some(&entry) {
+                found.push(entry);
+            }
+            Ok(())
+        })?;
+        Ok(found)
     }
 }
 

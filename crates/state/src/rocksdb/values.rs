@@ -6,6 +6,7 @@ use super::state::{ColumnState, KeysOf, RegisteredState, lending};
 use crate::descriptor::StateData;
 use crate::hashmap::codec::ValueCodec;
 use crate::keyed::Namespace;
+use crate::query::Pairs;
 use millpond_core::Result;
 use millpond_core::hash::fixed_hash;
 use millpond_types::{DataInput, StateKey};
@@ -149,11 +150,21 @@ impl<K: StateKey, N: Namespace, V: StateData> RegisteredState for ValueColumn<K,
             None => self.state.flush(),
         }
     }
+
+    fn pairs_of(&self, prefix: &[u8], pairs: &mut Pairs) -> Result<()> {
+        self.flush()?;
+        self.state.pairs_of(prefix, pairs)
+    }
 }
 
 impl<K: StateKey, N: Namespace, V: StateData> KeysOf<K, N> for ValueColumn<K, N, V> {
     fn keys(&self, namespace: &N) -> Result<Vec<K>> {
         self.flush()?;
         self.state.keys(namespace)
+    }
+
+    fn keys_and_namespaces(&self) -> Result<Vec<(K, N)>> {
+        self.flush()?;
+        self.state.keys_and_namespaces()
     }
 }
