@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "test code")]
 
 mod assigners;
+mod format;
 mod functions;
 mod jobs;
 mod lateness;
