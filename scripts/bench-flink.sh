@@ -3,6 +3,7 @@
 #
 # From the environment:
 #   ROUNDS                how often everything runs; medians of all rounds are compared (3)
+#   ROUNDS_FLINK          rounds of state access within one process of Flink's (5, as ours)
 #   BACKENDS              "hashmap rocksdb", or one of them
 #   RECORDS               records of Flink's keyed count on the HashMap backend (60000000, as ours)
 #   RECORDS_ROCKSDB       the same on RocksDB (6000000: it is an order of magnitude slower)
@@ -86,6 +87,10 @@ mvn -q -B -f bench/flink/pom.xml compile
 features=()
 if [[ $backends == *rocksdb* ]] && grep -q '^rocksdb *=' bench/Cargo.toml; then
   features=(--features rocksdb)
+  if [ -x scripts/rocksdb-native.sh ]; then
+    variables=$(scripts/rocksdb-native.sh)
+    eval "$variables"
+  fi
 fi
 "${CARGO:-cargo}" build --quiet --release -p millpond-bench "${features[@]}"
 bench=${CARGO_TARGET_DIR:-target}/release/millpond-bench
@@ -94,9 +99,11 @@ suites=$("$bench" suites)
 rm -f "$results"/ours-* "$results"/flink-*
 for round in $(seq "$rounds"); do
   mkdir -p "$scratch"
+  # There even where none of our suites runs: Flink's rows then stand alone.
+  touch "$results/ours-$round"
   for backend in $backends; do
     ours_named "$backend"
-    flink StateAccess "$backend"
+    flink StateAccess "$backend" "${ROUNDS_FLINK:-5}"
   done
   for backend in $backends; do
     suffix=_$backend

@@ -22,7 +22,7 @@ import org.apache.flink.runtime.state.VoidNamespaceSerializer;
  * State access on one of Flink's keyed state backends, operation by operation as in {@code bench/src/hashmap.rs}: the sizes of
  * flink-benchmarks' state suite. Prints {@code <backend> <operation> <operations a second>}, the median of the rounds.
  *
- * <p>Arguments: {@code hashmap|rocksdb}.
+ * <p>Arguments: {@code hashmap|rocksdb}, rounds within the process.
  */
 public final class StateAccess {
   private static final int KEYS = 500_000;
@@ -31,10 +31,11 @@ public final class StateAccess {
   /** Keys with a map or a list: fewer, for each holds more. */
   private static final long COLLECTIONS = KEYS / 10;
 
-  private static final int ROUNDS = 5;
-
   private final String name;
+  private final int rounds;
   private final long[] setup;
+  /** The keys of the operations that visit whole collections: on RocksDB a tenth of all, as these take so much longer there. */
+  private final long[] iterated;
   private final long[] fresh;
   private KeyedStateBackend<Long> backend;
   /** What was read goes here and is printed in the end, so that no read can be optimized away. */
@@ -44,15 +45,17 @@ public final class StateAccess {
     void run(int i, long key) throws Exception;
   }
 
-  private StateAccess(String name) {
+  private StateAccess(String name, int rounds) {
     this.name = name;
+    this.rounds = rounds;
     BenchRandom random = new BenchRandom(7);
     setup = random.shuffled(0, KEYS);
     fresh = random.shuffled(KEYS, KEYS);
+    iterated = name.equals("rocksdb") ? Arrays.copyOf(setup, KEYS / 10) : setup;
   }
 
   public static void main(String[] args) throws Exception {
-    StateAccess bench = new StateAccess(args[0]);
+    StateAccess bench = new StateAccess(args[0], Integer.parseInt(args[1]));
     bench.on(bench::values);
     bench.on(bench::maps);
     bench.on(bench::lists);
@@ -98,15 +101,15 @@ public final class StateAccess {
       backend.setCurrentKey(key);
       state.update(random.nextLong());
     }
-    time("valueUpdate", ROUNDS, setup, (i, key) -> {
+    time("valueUpdate", rounds, setup, (i, key) -> {
       backend.setCurrentKey(key);
       state.update((long) i);
     });
-    time("valueGet", ROUNDS, setup, (i, key) -> {
+    time("valueGet", rounds, setup, (i, key) -> {
       backend.setCurrentKey(key);
       sink += state.value();
     });
-    time("valueReadModify", ROUNDS, setup, (i, key) -> {
+    time("valueReadModify", rounds, setup, (i, key) -> {
       backend.setCurrentKey(key);
       state.update(state.value() + 1);
     });
@@ -126,20 +129,20 @@ public final class StateAccess {
         state.put(userKey, (double) random.nextLong());
       }
     }
-    time("mapUpdate", ROUNDS, setup, (i, key) -> {
+    time("mapUpdate", rounds, setup, (i, key) -> {
       backend.setCurrentKey(key % COLLECTIONS);
       state.put(i % MAP_KEYS, (double) i);
     });
-    time("mapGet", ROUNDS, setup, (i, key) -> {
+    time("mapGet", rounds, setup, (i, key) -> {
       backend.setCurrentKey(key % COLLECTIONS);
       sink += state.get(i % MAP_KEYS);
     });
     // Half of the user keys asked for are there.
-    time("mapContains", ROUNDS, setup, (i, key) -> {
+    time("mapContains", rounds, setup, (i, key) -> {
       backend.setCurrentKey(key % COLLECTIONS);
       sink += state.contains(i % (2 * MAP_KEYS)) ? 1 : 0;
     });
-    time("mapIterate10", ROUNDS, setup, (i, key) -> {
+    time("mapIterate10", rounds, iterated, (i, key) -> {
       backend.setCurrentKey(key % COLLECTIONS);
       for (Map.Entry<Long, Double> entry : state.entries()) {
         sink += entry.getValue();
@@ -155,13 +158,13 @@ public final class StateAccess {
         state.add(element);
       }
     }
-    time("listGetIterate100", ROUNDS, setup, (i, key) -> {
+    time("listGetIterate100", rounds, iterated, (i, key) -> {
       backend.setCurrentKey(key % COLLECTIONS);
       for (Long element : state.get()) {
         sink += element;
       }
     });
-    time("listAdd", ROUNDS, setup, (i, key) -> {
+    time("listAdd", rounds, setup, (i, key) -> {
       backend.setCurrentKey(key);
       state.add((long) i);
     });
@@ -173,7 +176,7 @@ public final class StateAccess {
       backend.setCurrentKey(key);
       state.add(key);
     }
-    time("reducingAdd", ROUNDS, setup, (i, key) -> {
+    time("reducingAdd", rounds, setup, (i, key) -> {
       backend.setCurrentKey(key);
       state.add((long) i);
     });
