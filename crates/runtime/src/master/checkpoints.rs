@@ -47,7 +47,7 @@ impl Master {
                 ..
             } => self.store(checkpoint, kind, states),
             CoordinatorCommand::NotifyComplete { checkpoint, tasks } => {
-                self.send_each(&tasks, TaskControl::NotifyComplete(checkpoint));
+                self.send_each(&tasks, &TaskControl::NotifyComplete(checkpoint));
             }
             CoordinatorCommand::NotifyAborted {
                 checkpoint,
@@ -56,7 +56,7 @@ impl Master {
                 ..
             } => {
                 tracing::warn!(job = %self.graph.job_id, checkpoint, %reason, "checkpoint aborted");
-                self.send_each(&tasks, TaskControl::NotifyAborted(checkpoint));
+                self.send_each(&tasks, &TaskControl::NotifyAborted(checkpoint));
             }
             CoordinatorCommand::DiscardCheckpoint { checkpoint, states } => self.discard(checkpoint, &states),
             CoordinatorCommand::DiscardState {
@@ -77,7 +77,7 @@ impl Master {
             CoordinatorCommand::FinishJob { reason } => {
                 self.phase = Phase::Finishing(reason);
                 if let Some(attempt) = &self.attempt {
-                    attempt.send_all(TaskControl::Finish);
+                    attempt.send_all(&TaskControl::Finish);
                 }
             }
         }
@@ -101,7 +101,7 @@ impl Master {
                 let oldest = checkpoint.saturating_sub(LATE_CHECKPOINTS);
                 self.locations.forget_before(oldest);
                 self.given_up = self.given_up.split_off(&oldest);
-                self.send_each(sources, TaskControl::TriggerCheckpoint(barrier));
+                self.send_each(sources, &TaskControl::TriggerCheckpoint(barrier));
                 None
             }
             Err(e) => {
@@ -215,9 +215,9 @@ impl Master {
             .for_each(|(_, state)| self.store.discard_late(&location, state));
     }
 
-    fn send_each(&self, tasks: &[TaskId], control: TaskControl) {
+    fn send_each(&self, tasks: &[TaskId], control: &TaskControl) {
         if let Some(attempt) = &self.attempt {
-            tasks.iter().for_each(|task| attempt.send(*task, control));
+            tasks.iter().for_each(|task| attempt.send(*task, control.clone()));
         }
     }
 

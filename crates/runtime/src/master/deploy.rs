@@ -111,7 +111,7 @@ impl Attempt {
                     );
                 }
                 Err(e) => {
-                    attempt.send_all(TaskControl::Cancel);
+                    attempt.send_all(&TaskControl::Cancel);
                     attempt.join();
                     return Err(e);
                 }
@@ -126,8 +126,8 @@ impl Attempt {
         }
     }
 
-    pub(super) fn send_all(&self, control: TaskControl) {
-        self.tasks.values().for_each(|t| t.mailbox.send(control));
+    pub(super) fn send_all(&self, control: &TaskControl) {
+        self.tasks.values().for_each(|t| t.mailbox.send(control.clone()));
     }
 
     /// Notes how far a task is.

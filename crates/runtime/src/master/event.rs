@@ -5,6 +5,7 @@ use crate::task::TaskEvent;
 use millpond_checkpoint::barrier::CheckpointKind;
 use millpond_checkpoint::storage::CompletedCheckpoint;
 use millpond_core::{CheckpointId, Result};
+use millpond_state::query::{QueryKey, StateView};
 use std::sync::mpsc::Sender;
 
 /// What the job master is told.
@@ -29,6 +30,13 @@ pub(crate) enum Request {
         kind: CheckpointKind,
         target: Option<String>,
         answer: Sender<Result<SavepointInfo>>,
+    },
+    /// What a key has in a state.
+    Query {
+        uid: String,
+        state: String,
+        key: QueryKey,
+        answer: Sender<Result<StateView>>,
     },
     /// The end, now.
     Cancel,

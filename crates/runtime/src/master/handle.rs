@@ -6,8 +6,10 @@ use super::view::JobView;
 use millpond_checkpoint::barrier::CheckpointKind;
 use millpond_core::host::{Clock, JoinHandle};
 use millpond_core::{CheckpointId, Error, ErrorKind, JobId, Result};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use millpond_state::query::{QueryKey, StateView};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 /// A job under way. Flink's `JobClient`. Cheap to clone; the job goes on when all handles are dropped.
 #[derive(Clone)]
@@ -42,6 +44,23 @@ impl<T> Pending<T> {
     /// What the request failed with; IllegalState when the job ended before it could answer.
     pub fn wait(self) -> Result<T> {
         self.0.recv().unwrap_or_else(|_| Err(job_ended()))
+    }
+
+    /// Blocks until the answer is there, but no longer than `timeout`.
+    ///
+    /// # Errors
+    /// As [`Pending::wait`]; Io when there is no answer in time.
+    pub fn wait_for(self, timeout: Duration) -> Result<T> {
+        match self.0.recv_timeout(timeout) {
+            Ok(answer) => answer,
+            Err(RecvTimeoutError::Disconnected) => Err(job_ended()),
+            Err(RecvTimeoutError::Timeout) => Err(Error::new(
+                ErrorKind::Io,
+                "ask job",
+                "no answer in time: the task may be busy with one batch or restoring its state",
+            )
+            .with("waited_ms", timeout.as_millis())),
+        }
     }
 
     /// The answer, if it is there; `None` while it is not.
@@ -110,6 +129,19 @@ impl JobHandle {
     /// Asks for a checkpoint now.
     pub fn trigger_checkpoint(&self) -> Pending<SavepointInfo> {
         self.savepoint(CheckpointKind::Checkpoint, None)
+    }
+
+    /// Asks what `key` has in `state` of the operator with this uid (or name), while the job runs. Flink's queryable state.
+    pub fn query_state(&self, uid: &str, state: &str, key: QueryKey) -> Pending<StateView> {
+        let (answer, pending) = Pending::new();
+        let (uid, state) = (uid.to_owned(), state.to_owned());
+        let _ = self.events.send(MasterEvent::Request(Request::Query {
+            uid,
+            state,
+            key,
+            answer,
+        }));
+        pending
     }
 
     /// Cancels the job. Its checkpoints are kept or deleted as `execution.checkpointing.externalized-checkpoint-retention` says.

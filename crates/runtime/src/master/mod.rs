@@ -12,6 +12,7 @@ mod execute;
 mod executor;
 mod failover;
 mod handle;
+mod query;
 pub mod restart;
 mod settings;
 mod start;
@@ -293,6 +294,9 @@ impl Master {
             TaskEventKind::EndOfData => self.task_ended(event.task),
             TaskEventKind::Finished => self.task_gone(event.task, TaskState::Finished, None),
             TaskEventKind::Cancelled => self.task_gone(event.task, TaskState::Gone, None),
+            TaskEventKind::QueryElsewhere { query, key_group } => {
+                self.forward_query(event.task, query, key_group);
+            }
             TaskEventKind::Failed(error) => self.task_gone(event.task, TaskState::Gone, Some(error)),
         }
     }
@@ -355,6 +359,12 @@ impl Master {
     fn request(&mut self, request: Request) {
         match request {
             Request::Cancel => self.cancel(),
+            Request::Query {
+                uid,
+                state,
+                key,
+                answer,
+            } => self.query(&uid, state, key, answer),
             Request::Savepoint { kind, target, answer } => {
                 let target = target.or_else(|| self.settings.savepoint_dir.clone());
                 if kind.is_savepoint() && target.is_none() {
@@ -461,6 +471,6 @@ fn new_coordinator(
 /// Stops every task of the attempt, if one runs.
 fn cancel_tasks(attempt: Option<&Attempt>) {
     if let Some(attempt) = attempt {
-        attempt.send_all(TaskControl::Cancel);
+        attempt.send_all(&TaskControl::Cancel);
     }
 }

@@ -10,6 +10,7 @@ use millpond_api::{InputStatus, Output, Watermark};
 use millpond_checkpoint::barrier::CheckpointBarrier;
 use millpond_core::{Error, OperatorId, Result};
 use millpond_state::handle::OperatorSubtaskState;
+use millpond_state::query::{QueryAnswer, QueryKey};
 
 /// A chain that begins with an operator of one input.
 pub struct OneInputHead<O: OneInputOperator> {
@@ -121,6 +122,9 @@ impl<O: TwoInputOperator> StreamOperator for Core<O> {
     }
     fn notify_checkpoint_aborted(&mut self, checkpoint_id: u64) -> Result<()> {
         self.operator.notify_checkpoint_aborted(checkpoint_id)
+    }
+    fn query_state(&mut self, state: &str, key: &QueryKey) -> Result<QueryAnswer> {
+        self.operator.query_state(state, key)
     }
     fn end_input(&mut self) -> Result<()> {
         self.operator.end_input(&mut *self.out)

@@ -8,6 +8,7 @@ use millpond_api::{Output, Watermark};
 use millpond_checkpoint::barrier::CheckpointBarrier;
 use millpond_core::{OperatorId, Result};
 use millpond_state::handle::OperatorSubtaskState;
+use millpond_state::query::{QueryAnswer, QueryKey};
 
 /// An operator of one input and the output behind it: to whoever stands before, a [`ChainOutput`]; to the task, a
 /// [`StreamOperator`].
@@ -80,6 +81,9 @@ impl<O: OneInputOperator> StreamOperator for Core<O> {
     }
     fn notify_checkpoint_aborted(&mut self, checkpoint_id: u64) -> Result<()> {
         self.operator.notify_checkpoint_aborted(checkpoint_id)
+    }
+    fn query_state(&mut self, state: &str, key: &QueryKey) -> Result<QueryAnswer> {
+        self.operator.query_state(state, key)
     }
     fn end_input(&mut self) -> Result<()> {
         self.operator.end_input(&mut *self.out)

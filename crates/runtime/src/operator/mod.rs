@@ -17,10 +17,12 @@ pub use link::ChainLink;
 pub use two_input::TwoInputOperator;
 
 use crate::element::{StreamElement, WatermarkStatus};
+use crate::task::query::not_keyed;
 use millpond_api::{Output, SideOutputs, Watermark};
 use millpond_checkpoint::barrier::CheckpointBarrier;
 use millpond_core::{OperatorId, Result};
 use millpond_state::handle::OperatorSubtaskState;
+use millpond_state::query::{QueryAnswer, QueryKey};
 use millpond_state::stream::CheckpointStreamFactory;
 
 /// What stands behind an operator in its chain: another operator, a channel writer, or several of them.
@@ -119,6 +121,13 @@ pub trait StreamOperator {
     /// # Errors
     /// The task fails.
     fn notify_checkpoint_aborted(&mut self, checkpoint_id: u64) -> Result<()>;
+    /// What a key has in a state of this operator.
+    ///
+    /// # Errors
+    /// Answered to whoever asked; the task goes on.
+    fn query_state(&mut self, _state: &str, _key: &QueryKey) -> Result<QueryAnswer> {
+        Err(not_keyed())
+    }
     /// No input will follow: emit what is left. Flink's `finish`.
     ///
     /// # Errors
@@ -213,6 +222,13 @@ pub trait OneInputOperator: 'static {
     /// The task fails.
     fn notify_checkpoint_aborted(&mut self, _checkpoint_id: u64) -> Result<()> {
         Ok(())
+    }
+    /// See [`StreamOperator::query_state`].
+    ///
+    /// # Errors
+    /// Answered to whoever asked.
+    fn query_state(&mut self, _state: &str, _key: &QueryKey) -> Result<QueryAnswer> {
+        Err(not_keyed())
     }
     /// See [`StreamOperator::end_input`].
     ///

@@ -2,9 +2,11 @@
 
 use super::{ChainOutput, OperatorContext, SnapshotFuture};
 use crate::element::WatermarkStatus;
+use crate::task::query::not_keyed;
 use millpond_api::{SideOutputs, Watermark};
 use millpond_checkpoint::barrier::CheckpointBarrier;
 use millpond_core::Result;
+use millpond_state::query::{QueryAnswer, QueryKey};
 
 /// An operator with two inputs, by its types. It always begins a task, whose inputs are the two streams.
 ///
@@ -87,6 +89,13 @@ pub trait TwoInputOperator: 'static {
     /// The task fails.
     fn notify_checkpoint_aborted(&mut self, _checkpoint_id: u64) -> Result<()> {
         Ok(())
+    }
+    /// See [`super::StreamOperator::query_state`].
+    ///
+    /// # Errors
+    /// Answered to whoever asked.
+    fn query_state(&mut self, _state: &str, _key: &QueryKey) -> Result<QueryAnswer> {
+        Err(not_keyed())
     }
     /// See [`super::StreamOperator::end_input`]: both inputs ended.
     ///

@@ -7,6 +7,7 @@
 use super::checkpointing::{Reporter, SubtaskCheckpoints};
 use super::deployment::TaskDeployment;
 use super::event::{TaskControl, TaskEventKind};
+use super::query::{StateQuery, not_keyed};
 use super::stream_task::Step;
 use super::visit::{broadcast, each_operator, flush, next_processing_timer, outputs_available};
 use super::{ChannelSender, TaskChain};
@@ -21,6 +22,7 @@ use millpond_checkpoint::barrier::{CheckpointBarrier, CheckpointKind};
 use millpond_checkpoint::coordinator::FailureKind;
 use millpond_core::host::Clock;
 use millpond_core::{CheckpointId, Configuration, Error, Result};
+use millpond_state::query::QueryAnswer;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -187,10 +189,31 @@ impl TaskCore {
                     o.notify_checkpoint_aborted(checkpoint)
                 })?;
             }
+            TaskControl::Query(query) => self.query(chain, query)?,
             TaskControl::Finish => return Ok(Step::Finished),
             TaskControl::Cancel => return Err(Error::cancelled("run task")),
         }
         Ok(Step::Progress)
+    }
+
+    /// Looks a key up for somebody outside. What goes wrong is theirs: the task goes on.
+    fn query(&mut self, chain: &mut dyn TaskChain, query: StateQuery) -> Result<()> {
+        let mut answer = Err(not_keyed());
+        each_operator(chain, VisitOrder::UpstreamFirst, |o| {
+            if o.operator_id() == query.operator() {
+                answer = o.query_state(query.state(), query.key());
+            }
+            Ok(())
+        })?;
+        match answer {
+            Ok(QueryAnswer::Found(view)) => query.answer(Ok(view)),
+            Ok(QueryAnswer::Elsewhere { key_group }) => {
+                self.reporter
+                    .report(TaskEventKind::QueryElsewhere { query, key_group });
+            }
+            Err(error) => query.answer(Err(error)),
+        }
+        Ok(())
     }
 
     fn element(&mut self, chain: &mut dyn TaskChain, channel: usize, element: StreamElement) -> Result<()> {

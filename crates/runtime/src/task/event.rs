@@ -1,12 +1,13 @@
 //! What a task and the job master say to each other.
 
+use super::query::StateQuery;
 use millpond_checkpoint::barrier::CheckpointBarrier;
 use millpond_checkpoint::coordinator::{FailureKind, SubtaskMetrics, TaskId};
 use millpond_core::{CheckpointId, Error, OperatorId};
 use millpond_state::handle::OperatorSubtaskState;
 
 /// What the master says to a task.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TaskControl {
     /// Begin this checkpoint: only to sources, others begin by their barriers.
     TriggerCheckpoint(CheckpointBarrier),
@@ -18,6 +19,8 @@ pub enum TaskControl {
     Finish,
     /// Stop at once.
     Cancel,
+    /// Say what a key has.
+    Query(StateQuery),
 }
 
 /// What a task says to the master.
@@ -55,6 +58,13 @@ pub enum TaskEventKind {
     Cancelled,
     /// It failed.
     Failed(Error),
+    /// The key of a query is another task's.
+    QueryElsewhere {
+        /// The query.
+        query: StateQuery,
+        /// The key group that its key belongs to.
+        key_group: u32,
+    },
 }
 
 /// One task's part of a checkpoint. Flink's `TaskStateSnapshot` with its `CheckpointMetrics`.

@@ -16,6 +16,7 @@ mod deployment;
 mod driver;
 mod event;
 mod metrics;
+pub(crate) mod query;
 pub mod scheduler;
 mod stream_task;
 #[cfg(test)]
@@ -30,6 +31,7 @@ pub use deployment::{
 pub use driver::{Driven, drive, run_task_thread};
 pub use event::{SubtaskReport, TaskControl, TaskEvent, TaskEventKind};
 pub use metrics::TaskMetrics;
+pub use query::StateQuery;
 pub use stream_task::{Step, StreamTask};
 
 use crate::element::{RecordBatch, WatermarkStatus};

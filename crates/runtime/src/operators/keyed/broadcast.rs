@@ -9,6 +9,7 @@ use millpond_api::{SideOutputs, Watermark};
 use millpond_checkpoint::barrier::CheckpointBarrier;
 use millpond_core::Result;
 use millpond_state::operator_state::BroadcastWritePermit;
+use millpond_state::query::{QueryAnswer, QueryKey};
 
 /// Runs a function over a keyed stream and a broadcast one.
 pub(crate) struct KeyedBroadcastOperator<F: KeyedBroadcastProcessFunction> {
@@ -85,6 +86,10 @@ impl<F: KeyedBroadcastProcessFunction> TwoInputOperator for KeyedBroadcastOperat
     fn snapshot_state(&mut self, barrier: &CheckpointBarrier) -> Result<Option<SnapshotFuture>> {
         let core = self.core.as_mut().ok_or_else(not_initialized)?;
         core.snapshot(barrier).map(Some)
+    }
+    fn query_state(&mut self, state: &str, key: &QueryKey) -> Result<QueryAnswer> {
+        let core = self.core.as_ref().ok_or_else(not_initialized)?;
+        core.query(state, key)
     }
     fn notify_checkpoint_complete(&mut self, checkpoint_id: u64) -> Result<()> {
         if let Some(core) = &mut self.core {

@@ -8,6 +8,7 @@ use millpond_api::function::{KeyedCoProcessFunction, TimeDomain};
 use millpond_api::{SideOutputs, Watermark};
 use millpond_checkpoint::barrier::CheckpointBarrier;
 use millpond_core::Result;
+use millpond_state::query::{QueryAnswer, QueryKey};
 
 /// Runs a function over two streams keyed alike.
 pub(crate) struct KeyedCoProcessOperator<F: KeyedCoProcessFunction> {
@@ -87,6 +88,10 @@ impl<F: KeyedCoProcessFunction> TwoInputOperator for KeyedCoProcessOperator<F> {
     fn snapshot_state(&mut self, barrier: &CheckpointBarrier) -> Result<Option<SnapshotFuture>> {
         let core = self.core.as_mut().ok_or_else(not_initialized)?;
         core.snapshot(barrier).map(Some)
+    }
+    fn query_state(&mut self, state: &str, key: &QueryKey) -> Result<QueryAnswer> {
+        let core = self.core.as_ref().ok_or_else(not_initialized)?;
+        core.query(state, key)
     }
     fn notify_checkpoint_complete(&mut self, checkpoint_id: u64) -> Result<()> {
         if let Some(core) = &mut self.core {

@@ -14,6 +14,7 @@ use millpond_state::backend::{KeyedStateBackend, KeyedStateBackendParameters};
 use millpond_state::handle::OperatorSubtaskState;
 use millpond_state::keyed::KeyContext;
 use millpond_state::operator_state::OperatorStateBackend;
+use millpond_state::query::{QueryAnswer, QueryKey};
 use millpond_state::snapshot::SnapshotKind;
 use millpond_state::timer::InternalTimerService;
 use millpond_types::key_group::key_group_range_for_operator;
@@ -102,6 +103,13 @@ impl<K: StateKey, N: StateType> KeyedCore<K, N> {
             metrics.set_state_size(state.state_size());
             Ok(state)
         }))
+    }
+
+    /// What a key has in a state, for somebody outside.
+    pub(in crate::operators) fn query(&self, state: &str, key: &QueryKey) -> Result<QueryAnswer> {
+        self.backend
+            .query(state, key)
+            .map_err(|e| e.with("operator", &self.name))
     }
 
     pub(in crate::operators) fn notify_checkpoint_complete(&mut self, checkpoint_id: u64) {

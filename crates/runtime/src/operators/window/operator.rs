@@ -19,6 +19,7 @@ use millpond_api::{Collector, Data, OutputTag, SideOutputs, Watermark};
 use millpond_checkpoint::barrier::CheckpointBarrier;
 use millpond_core::{Error, Result};
 use millpond_state::keyed::KeyContext;
+use millpond_state::query::{QueryAnswer, QueryKey};
 use millpond_state::timer::Timer;
 use millpond_types::StateKey;
 use std::rc::Rc;
@@ -491,6 +492,10 @@ where
     fn snapshot_state(&mut self, barrier: &CheckpointBarrier) -> Result<Option<SnapshotFuture>> {
         let opened = self.opened.as_mut().ok_or_else(not_initialized)?;
         opened.core.snapshot(barrier).map(Some)
+    }
+    fn query_state(&mut self, state: &str, key: &QueryKey) -> Result<QueryAnswer> {
+        let opened = self.opened.as_ref().ok_or_else(not_initialized)?;
+        opened.core.query(state, key)
     }
     fn notify_checkpoint_complete(&mut self, checkpoint_id: u64) -> Result<()> {
         if let Some(opened) = &mut self.opened {

@@ -628,10 +628,10 @@ pub(super) struct Deployed {
 
 impl Deployed {
     pub(super) fn send_all(&self, control: TaskControl) {
-        self.mailboxes.values().for_each(|m| m.send(control));
+        self.mailboxes.values().for_each(|m| m.send(control.clone()));
     }
     pub(super) fn send(&self, tasks: &[TaskId], control: TaskControl) {
-        tasks.iter().for_each(|t| self.mailboxes[t].send(control));
+        tasks.iter().for_each(|t| self.mailboxes[t].send(control.clone()));
     }
     pub(super) fn take_events(&self) -> Vec<TaskEvent> {
         std::mem::take(&mut self.events.lock().unwrap())
