@@ -1,5 +1,5 @@
 # Every target installs what it lacks: rustup reads rust-toolchain.toml and fetches the pinned toolchain by itself.
-.PHONY: demo test bench bench-flink lint fmt doc clean
+.PHONY: demo test test-all bench bench-flink lint fmt doc clean
 .DEFAULT_GOAL := help
 
 CARGO ?= cargo
@@ -18,6 +18,15 @@ demo: ## Build and run the main job on a year of flights.
 
 test: lint doc ## Everything that must pass: format, lints, docs, unit, property, integration and doc tests.
 	$(CARGO) test --workspace --quiet
+
+# The native library is built once, optimized; every profile links it.
+ROCKSDB_CRATES = -p millpond-state -p millpond-runtime -p millpond --features millpond-state/rocksdb,millpond-runtime/rocksdb,millpond/rocksdb
+
+test-all: test ## The same, and the RocksDB backend; builds RocksDB the first time.
+	@env="$$(scripts/rocksdb-native.sh)" && eval "$$env" && \
+	$(CARGO) clippy $(ROCKSDB_CRATES) --all-targets --quiet -- -D warnings && \
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc -p millpond-state --features rocksdb --no-deps --quiet && \
+	$(CARGO) test $(ROCKSDB_CRATES) --quiet
 
 bench: ## Measure state access, snapshots and the engine; one line an operation.
 	$(CARGO) run --quiet --release -p millpond-bench

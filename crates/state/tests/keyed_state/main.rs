@@ -24,7 +24,7 @@ use world::{Job, TestBackend, TestKey};
 const OPERATIONS: usize = 10_000;
 /// Cases of a database: each restore of one opens files.
 #[cfg(feature = "rocksdb")]
-const ROCKSDB_CASES: u64 = 10;
+const ROCKSDB_CASES: u64 = 4;
 const CASES: u64 = 100;
 
 fn number(variable: &str) -> Option<u64> {
