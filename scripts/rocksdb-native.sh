@@ -4,7 +4,7 @@
 #
 #   scripts/rocksdb-native.sh        builds what is missing and prints the variables that cargo needs, for `eval`
 #
-# Takes about 15 minutes of two idle cores, once. Optimized as RocksDB's own releases are (-O2), no debug information, Snappy
+# Takes up to half an hour of two idle cores, once. Optimized as RocksDB's own releases are (-O2), no debug information, Snappy
 # the only compression.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -45,7 +45,7 @@ opt-level = 2
 strip = "debuginfo"
 TOML
     : > "$work/src/lib.rs"
-    echo "building RocksDB $locked once into $home (about 15 minutes on two cores)" >&2
+    echo "building RocksDB $locked once into $home (up to half an hour on two cores)" >&2
     env -u ROCKSDB_LIB_DIR -u ROCKSDB_INCLUDE_DIR -u CARGO_TARGET_DIR -u RUSTFLAGS \
         cargo build --release --manifest-path "$work/Cargo.toml" --target-dir "$work/target" >&2
     out=$(dirname "$(ls -t "$work"/target/release/build/rust-librocksdb-sys-*/out/librocksdb.a | head -1)")
