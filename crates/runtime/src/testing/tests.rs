@@ -236,6 +236,24 @@ fn a_key_of_another_instance_is_refused_not_misfiled() -> Result<()> {
     Ok(())
 }
 
+/// Goal: an operator whose state is in RocksDB counts on from a snapshot, and its timers fire.
+#[cfg(feature = "rocksdb")]
+#[test]
+fn the_rocksdb_backend_is_chosen_by_its_option() -> Result<()> {
+    let rocksdb = || obedient().option("state.backend.type", "rocksdb");
+    let mut h = rocksdb().open()?;
+    h.process_element((1, Do::Count), 5)?;
+    h.process_element((1, Do::EventTimer(500)), 0)?;
+    let before = h.take_elements();
+    let snapshot = h.snapshot(1)?;
+    let mut h = rocksdb().restore(&[snapshot]).open()?;
+    h.process_element((1, Do::Count), 5)?;
+    assert_ne!(h.take_elements(), before, "it counts on");
+    h.process_watermark(600)?;
+    assert_eq!(h.take_elements().len(), 3);
+    Ok(())
+}
+
 #[cfg(not(feature = "rocksdb"))]
 #[test]
 fn the_rocksdb_backend_is_refused_by_name() {
