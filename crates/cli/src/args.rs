@@ -39,6 +39,9 @@ pub(crate) enum Command {
     Checkpoint(CheckpointArgs),
     /// Show the checkpoints of a job
     Checkpoints(CheckpointsArgs),
+    /// Look at the state of a running job
+    #[command(subcommand)]
+    State(StateCommand),
 }
 
 const RUN_EXAMPLES: &str = "Examples:
@@ -155,6 +158,31 @@ pub(crate) struct CheckpointsArgs {
     /// Print JSON instead of a table: the answer of /jobs/:jobid/checkpoints
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// What can be done with state.
+#[derive(Subcommand)]
+pub(crate) enum StateCommand {
+    /// Print what a key has, as JSON
+    Get(StateGetArgs),
+}
+
+#[derive(Args)]
+#[command(
+    after_help = "Examples:\n  millpond state get flights --uid aircraft --state last-seen --key N14228\n  millpond state get flights --uid routes --state count --key '[\"JFK\",\"LAX\"]' | jq .value"
+)]
+pub(crate) struct StateGetArgs {
+    /// The job: id, beginning of an id, name, or address:port
+    pub(crate) job: String,
+    /// The operator's uid, or its name where it has none
+    #[arg(long)]
+    pub(crate) uid: String,
+    /// The state's name
+    #[arg(long)]
+    pub(crate) state: String,
+    /// The key: text, a number, or JSON for tuples and structs
+    #[arg(long, allow_hyphen_values = true)]
+    pub(crate) key: String,
 }
 
 fn definition(text: &str) -> Result<String, String> {

@@ -17,7 +17,7 @@ mod run;
 mod show;
 mod units;
 
-use args::{Cli, Command};
+use args::{Cli, Command, StateCommand};
 use clap::Parser;
 use millpond_core::Result;
 use std::process::ExitCode;
@@ -39,6 +39,7 @@ fn carry_out(command: Command) -> Result<()> {
         Command::Run(args) => Err(run::run(&args)),
         Command::List(args) => show::list(&args),
         Command::Checkpoints(args) => show::checkpoints(&args),
+        Command::State(StateCommand::Get(args)) => show::state(&args),
         Command::Savepoint(args) => control::savepoint(&args),
         Command::Checkpoint(args) => control::checkpoint(&args),
         Command::Stop(args) => control::stop(&args),

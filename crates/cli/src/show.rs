@@ -1,6 +1,6 @@
 //! `list` and `checkpoints`: what runs, and what became of its checkpoints.
 
-use crate::args::{CheckpointsArgs, ListArgs};
+use crate::args::{CheckpointsArgs, ListArgs, StateGetArgs};
 use crate::output::{complain, print, print_json, table};
 use crate::units;
 use comfy_table::{Cell, CellAlignment, Color};
@@ -99,6 +99,11 @@ pub(crate) fn checkpoints(args: &CheckpointsArgs) -> Result<()> {
         counts.total, counts.completed, counts.failed, counts.in_progress, counts.restored
     ));
     Ok(())
+}
+
+pub(crate) fn state(args: &StateGetArgs) -> Result<()> {
+    let job = find(&Registry::of_user(), &args.job)?;
+    print_json(&job.client.state(&args.uid, &args.state, &args.key)?)
 }
 
 fn row(c: &Checkpoint) -> [Cell; 8] {

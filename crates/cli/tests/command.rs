@@ -2,14 +2,17 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "test code")]
 
 use assert_cmd::Command;
-use millpond_api::WatermarkStrategy;
+use millpond_api::function::{KeyedContext, KeyedProcessFunction, RuntimeContext};
+use millpond_api::{Collector, WatermarkStrategy};
 use millpond_connectors::{DataGeneratorSource, DiscardingSink};
-use millpond_core::Configuration;
 use millpond_core::host::sleep;
+use millpond_core::{Configuration, Result};
 use millpond_rest::registry::Registry;
 use millpond_rest::server::RestServer;
 use millpond_runtime::datastream::StreamExecutionEnvironment;
 use millpond_runtime::master::{JobHandle, JobStatus};
+use millpond_state::descriptor::ValueStateDescriptor;
+use millpond_state::keyed::ValueState;
 use serde_json::Value;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -441,4 +444,66 @@ fn a_home_that_others_may_write_to_is_refused() {
     fs::create_dir(&jobs).unwrap();
     fs::set_permissions(&jobs, fs::Permissions::from_mode(0o777)).unwrap();
     home.millpond(&["list"]).bad(1, &["MILLPOND_HOME", "jobs"]);
+}
+
+/// Remembers the last number of each key.
+#[derive(Default)]
+struct Last(ValueState<u64>);
+
+impl KeyedProcessFunction for Last {
+    type Key = String;
+    type In = u64;
+    type Out = u64;
+    fn open(&mut self, ctx: &mut RuntimeContext<'_, String>) -> Result<()> {
+        self.0 = ctx.state(ValueStateDescriptor::new("last number"))?;
+        Ok(())
+    }
+    fn process_element(
+        &mut self,
+        n: u64,
+        _: &mut KeyedContext<'_, String>,
+        _: &mut Collector<'_, u64>,
+    ) -> Result<()> {
+        self.0.update(n % 3)
+    }
+}
+
+/// Goal: a person sees what a key has, and what there is where they got a name wrong. Method: names with blanks and slashes
+/// in them, so that they have to be escaped on their way.
+#[test]
+fn state_of_a_key_is_printed_as_json() {
+    let mut home = Home::new();
+    let env = StreamExecutionEnvironment::new(Configuration::new());
+    let source = DataGeneratorSource::new(|i| i, None).rate_per_second(1000);
+    env.from_source(source, WatermarkStrategy::no_watermarks(), "numbers")
+        .uid("numbers")
+        .key_by(|n| format!("key/{} ü", n % 3))
+        .process(Last::default)
+        .uid("the last")
+        .sink_to(DiscardingSink::new())
+        .uid("sink");
+    let handle = env.execute_async("stateful").unwrap();
+    let registry = Registry::at(home.folder.path().join("jobs"));
+    let server = RestServer::start_in(&registry, handle.clone(), "127.0.0.1", 0).unwrap();
+    home.jobs.push((handle.clone(), server));
+    until(&handle, |h| h.status() == JobStatus::Running);
+    let get = |uid: &str, state: &str, key: &str| {
+        home.millpond(&[
+            "state", "get", "stateful", "--uid", uid, "--state", state, "--key", key,
+        ])
+    };
+    let mut answer = Value::Null;
+    for _ in 0..100 {
+        answer = serde_json::from_str(get("the last", "last number", "key/2 ü").good()).unwrap();
+        if !answer["value"].is_null() {
+            break;
+        }
+        sleep(Duration::from_millis(20));
+    }
+    assert_eq!(answer["value"], 2, "{answer}");
+    assert_eq!(answer["kind"], "VALUE");
+    assert_eq!(answer["keyType"], "StringSerializer");
+    get("last", "last number", "k").bad(1, &["no such operator", "the last"]);
+    get("the last", "last", "k").bad(1, &["no such keyed state", "it has last number"]);
+    get("sink", "last", "k").bad(1, &["no keyed state"]);
 }

@@ -145,6 +145,16 @@ impl JobClient {
             .get(&self.path(&format!("/checkpoints/{trigger_id}")))
     }
 
+    /// What `key`, as text or JSON, has in `state` of the operator with this uid.
+    ///
+    /// # Errors
+    /// See the type; NotFound names the operators or states that there are.
+    pub fn state(&self, uid: &str, state: &str, key: &str) -> Result<Value> {
+        let [uid, state, key] = [uid, state, key].map(percent_encoded);
+        self.connection
+            .get(&self.path(&format!("/state/{uid}/{state}?key={key}")))
+    }
+
     /// Cancels the job; its tasks are told, not waited for: see [`JobClient::wait_for_end`].
     ///
     /// # Errors
@@ -162,4 +172,17 @@ impl JobClient {
     fn path(&self, rest: &str) -> String {
         format!("/jobs/{}{rest}", self.job_id)
     }
+}
+
+/// `text` as a part of a path or query.
+fn percent_encoded(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            encoded.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    encoded
 }

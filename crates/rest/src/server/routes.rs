@@ -5,17 +5,23 @@ use super::answer::{Answer, Refusal, failures_as_json};
 use super::guard::local_only;
 use super::{operations, view};
 use crate::wire::{Checkpoint, Checkpoints, Exceptions, Job, JobsOverview, Overview};
-use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::extract::{DefaultBodyLimit, Path, Query, State};
 use axum::http::{StatusCode, Uri};
 use axum::routing::{get, post};
 use axum::{Json, Router, middleware};
 use millpond_core::JobId;
 use millpond_runtime::master::JobDetails;
+use millpond_state::query::QueryKey;
+use millpond_types::snapshot::render::Rendered;
+use serde::Deserialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Bodies are a path and a few words.
 const BODY_BYTES_MAX: usize = 64 * 1024;
+/// How long a task may take to say what a key has: less than the client waits.
+const STATE_WITHIN: Duration = Duration::from_secs(5);
 
 pub(super) type JobState = State<Arc<Shared>>;
 
@@ -41,6 +47,7 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
             "/jobs/{job}/savepoints/{trigger}",
             get(operations::savepoint_status),
         )
+        .route("/jobs/{job}/state/{uid}/{state}", get(state_of_key))
         .route("/jobs/{job}/stop", post(operations::stop))
         .fallback(unknown_path)
         .method_not_allowed_fallback(wrong_method)
@@ -114,6 +121,52 @@ async fn checkpoint(
             "no checkpoint {id} of this job is remembered; see /jobs/{job}/checkpoints"
         ))
     })
+}
+
+/// The query of `/jobs/:jobid/state/:uid/:state`.
+#[derive(Deserialize)]
+struct KeyQuery {
+    key: String,
+}
+
+async fn state_of_key(
+    State(shared): JobState,
+    Path((job, uid, state)): Path<(String, String, String)>,
+    Query(query): Query<KeyQuery>,
+) -> Answer<Json<Value>> {
+    shared.check(&job)?;
+    let mut key = QueryKey::text(&query.key);
+    if let Ok(tree) = serde_json::from_str::<Value>(&query.key) {
+        key = key.with_json(rendered(tree));
+    }
+    let pending = shared.job.query_state(&uid, &state, key);
+    let view = tokio::task::spawn_blocking(move || pending.wait_for(STATE_WITHIN))
+        .await
+        .map_err(|e| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, e.to_string()))??;
+    serde_json::from_str(&view.render().to_string())
+        .map(Json)
+        .map_err(|e| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, e.to_string()))
+}
+
+/// JSON as the state layer takes it. The parser has bounded its depth.
+fn rendered(json: Value) -> Rendered {
+    match json {
+        Value::Null => Rendered::Null,
+        Value::Bool(value) => Rendered::Bool(value),
+        Value::Number(number) => match (number.as_i64(), number.as_u64()) {
+            (Some(value), _) => Rendered::Int(value),
+            (None, Some(value)) => Rendered::UInt(value),
+            (None, None) => Rendered::Float(number.as_f64().unwrap_or(f64::NAN)),
+        },
+        Value::String(text) => Rendered::Text(text),
+        Value::Array(list) => Rendered::List(list.into_iter().map(rendered).collect()),
+        Value::Object(members) => Rendered::Object(
+            members
+                .into_iter()
+                .map(|(name, value)| (name, rendered(value)))
+                .collect(),
+        ),
+    }
 }
 
 async fn unknown_path(uri: Uri) -> Refusal {
