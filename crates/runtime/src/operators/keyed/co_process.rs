@@ -2,13 +2,12 @@
 
 use super::super::user_code::not_initialized;
 use super::core::KeyedCore;
+use super::lifecycle::keyed_lifecycle;
 use crate::graph::node::KeySelector;
-use crate::operator::{ChainOutput, OperatorContext, SnapshotFuture, TwoInputOperator};
+use crate::operator::{ChainOutput, TwoInputOperator};
+use millpond_api::SideOutputs;
 use millpond_api::function::{KeyedCoProcessFunction, TimeDomain};
-use millpond_api::{SideOutputs, Watermark};
-use millpond_checkpoint::barrier::CheckpointBarrier;
 use millpond_core::Result;
-use millpond_state::query::{QueryAnswer, QueryKey};
 
 /// Runs a function over two streams keyed alike.
 pub(crate) struct KeyedCoProcessOperator<F: KeyedCoProcessFunction> {
@@ -48,15 +47,8 @@ impl<F: KeyedCoProcessFunction> TwoInputOperator for KeyedCoProcessOperator<F> {
     type In2 = F::In2;
     type Out = F::Out;
 
-    fn set_side_outputs(&mut self, side_outputs: SideOutputs) {
-        self.side_outputs = side_outputs;
-    }
-    fn initialize(&mut self, ctx: OperatorContext, _out: &mut dyn ChainOutput<F::Out>) -> Result<()> {
-        self.core = Some(KeyedCore::open(&ctx, &self.side_outputs, |runtime| {
-            self.function.open(runtime)
-        })?);
-        Ok(())
-    }
+    keyed_lifecycle!();
+
     fn process_element1(
         &mut self,
         value: Self::In1,
@@ -80,38 +72,5 @@ impl<F: KeyedCoProcessFunction> TwoInputOperator for KeyedCoProcessOperator<F> {
         core.process((self.selector2)(&value), timestamp, out, |ctx, out| {
             function.process_element2(value, ctx, out)
         })
-    }
-    fn process_watermark(&mut self, watermark: Watermark, out: &mut dyn ChainOutput<F::Out>) -> Result<()> {
-        self.fire(TimeDomain::EventTime, watermark.timestamp, out)?;
-        out.emit_watermark(watermark)
-    }
-    fn snapshot_state(&mut self, barrier: &CheckpointBarrier) -> Result<Option<SnapshotFuture>> {
-        let core = self.core.as_mut().ok_or_else(not_initialized)?;
-        core.snapshot(barrier).map(Some)
-    }
-    fn query_state(&mut self, state: &str, key: &QueryKey) -> Result<QueryAnswer> {
-        let core = self.core.as_ref().ok_or_else(not_initialized)?;
-        core.query(state, key)
-    }
-    fn notify_checkpoint_complete(&mut self, checkpoint_id: u64) -> Result<()> {
-        if let Some(core) = &mut self.core {
-            core.notify_checkpoint_complete(checkpoint_id);
-        }
-        Ok(())
-    }
-    fn notify_checkpoint_aborted(&mut self, checkpoint_id: u64) -> Result<()> {
-        if let Some(core) = &mut self.core {
-            core.notify_checkpoint_aborted(checkpoint_id);
-        }
-        Ok(())
-    }
-    fn next_processing_timer(&self) -> Option<i64> {
-        self.core.as_ref().and_then(KeyedCore::next_processing_timer)
-    }
-    fn advance_processing_time(&mut self, now_ms: i64, out: &mut dyn ChainOutput<F::Out>) -> Result<()> {
-        self.fire(TimeDomain::ProcessingTime, now_ms, out)
-    }
-    fn close(&mut self) -> Result<()> {
-        self.function.close()
     }
 }

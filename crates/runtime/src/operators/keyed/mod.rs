@@ -3,6 +3,7 @@
 mod broadcast;
 mod co_process;
 mod core;
+mod lifecycle;
 mod process;
 mod reduce;
 mod timers;

@@ -1,0 +1,74 @@
+//! The life of an operator around a [`KeyedCore`](super::KeyedCore) and a user function: the same for one input and for two,
+//! which are two traits, so that no method of either could be shared otherwise.
+
+/// Everything of `OneInputOperator` or `TwoInputOperator` but the elements. The operator has the fields `function`, `core` and
+/// `side_outputs`, and a method `fire`.
+macro_rules! keyed_lifecycle {
+    () => {
+        fn set_side_outputs(&mut self, side_outputs: SideOutputs) {
+            self.side_outputs = side_outputs;
+        }
+        fn initialize(
+            &mut self,
+            ctx: crate::operator::OperatorContext,
+            _out: &mut dyn crate::operator::ChainOutput<Self::Out>,
+        ) -> Result<()> {
+            self.core = Some(KeyedCore::open(&ctx, &self.side_outputs, |runtime| {
+                self.function.open(runtime)
+            })?);
+            Ok(())
+        }
+        fn process_watermark(
+            &mut self,
+            watermark: millpond_api::Watermark,
+            out: &mut dyn crate::operator::ChainOutput<Self::Out>,
+        ) -> Result<()> {
+            self.fire(TimeDomain::EventTime, watermark.timestamp, out)?;
+            out.emit_watermark(watermark)
+        }
+        fn snapshot_state(
+            &mut self,
+            barrier: &millpond_checkpoint::barrier::CheckpointBarrier,
+        ) -> Result<Option<crate::operator::SnapshotFuture>> {
+            let core = self.core.as_mut().ok_or_else(not_initialized)?;
+            core.snapshot(barrier).map(Some)
+        }
+        fn query_state(
+            &mut self,
+            state: &str,
+            key: &millpond_state::query::QueryKey,
+        ) -> Result<millpond_state::query::QueryAnswer> {
+            let core = self.core.as_ref().ok_or_else(not_initialized)?;
+            core.query(state, key)
+        }
+        fn notify_checkpoint_complete(&mut self, checkpoint_id: u64) -> Result<()> {
+            if let Some(core) = &mut self.core {
+                core.notify_checkpoint_complete(checkpoint_id);
+            }
+            Ok(())
+        }
+        fn notify_checkpoint_aborted(&mut self, checkpoint_id: u64) -> Result<()> {
+            if let Some(core) = &mut self.core {
+                core.notify_checkpoint_aborted(checkpoint_id);
+            }
+            Ok(())
+        }
+        fn next_processing_timer(&self) -> Option<i64> {
+            self.core
+                .as_ref()
+                .and_then(KeyedCore::next_processing_timer)
+        }
+        fn advance_processing_time(
+            &mut self,
+            now_ms: i64,
+            out: &mut dyn crate::operator::ChainOutput<Self::Out>,
+        ) -> Result<()> {
+            self.fire(TimeDomain::ProcessingTime, now_ms, out)
+        }
+        fn close(&mut self) -> Result<()> {
+            self.function.close()
+        }
+    };
+}
+
+pub(super) use keyed_lifecycle;
