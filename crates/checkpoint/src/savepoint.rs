@@ -79,7 +79,7 @@ fn nearest(path: &Path) -> String {
         .unwrap_or_default();
     let mut near: Vec<(usize, String)> = names(parent)
         .into_iter()
-        .map(|n| (distance(&wanted, &n), n))
+        .map(|n| (strsim::levenshtein(&wanted, &n), n))
         .collect();
     near.sort();
     let near: Vec<String> = near.into_iter().take(NAMES_MAX).map(|(_, n)| n).collect();
@@ -106,38 +106,4 @@ fn names(folder: &Path) -> Vec<String> {
         .unwrap_or_default();
     names.sort();
     names
-}
-
-/// Levenshtein's distance: how many characters to change, add or leave out.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut last = i + 1;
-        let mut next = vec![last];
-        for (y, above) in b.iter().zip(row.windows(2)) {
-            let [diagonal, up] = above else { continue };
-            last = (diagonal + usize::from(x != *y)).min(up + 1).min(last + 1);
-            next.push(last);
-        }
-        row = next;
-    }
-    row.last().copied().unwrap_or(0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_distance_counts_changed_added_and_missing_characters() {
-        for (a, b, expected) in [
-            ("", "", 0),
-            ("", "abc", 3),
-            ("kitten", "sitting", 3),
-            ("chk-1", "chk-12", 1),
-        ] {
-            assert_eq!((distance(a, b), distance(b, a)), (expected, expected), "{a} {b}");
-        }
-    }
 }

@@ -5,7 +5,7 @@ use millpond_connectors::CollectSink;
 use millpond_core::{Error, ErrorKind};
 use millpond_runtime::master::JobStatus;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Fails (by `how`) the first `times` times that it sees `at`, and counts how often it did.
 fn fails(
@@ -126,7 +126,6 @@ fn a_checkpoint_that_cannot_be_stored_fails_alone_while_failures_are_tolerated()
         dir.path().join("checkpoints").display(),
     );
     env.set_option("execution.checkpointing.tolerable-failed-checkpoints", 1_000_000);
-    let stop = Arc::new(AtomicBool::new(false));
     count_into(&numbers(&env, Some(20_000), 10_000), &sink);
     let job = env.execute_async("bad disk").unwrap();
     checkpoints(&job, 2);
@@ -149,7 +148,6 @@ fn a_checkpoint_that_cannot_be_stored_fails_alone_while_failures_are_tolerated()
     assert!(why.contains("checkpoints"), "names the folder: {why}");
     std::fs::remove_file(&folder).unwrap();
     std::fs::rename(&aside, &folder).unwrap();
-    stop.store(true, Ordering::SeqCst);
     let completed = job.details().checkpoints.counts.completed;
     checkpoints(&job, completed + 1);
     let result = job.wait().unwrap();
