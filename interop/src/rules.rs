@@ -71,7 +71,7 @@ impl KeyedBroadcastProcessFunction for Rules {
     fn process_broadcast_element(
         &mut self,
         number: i64,
-        ctx: &mut BroadcastContext<'_>,
+        ctx: &mut BroadcastContext<'_, String>,
         _out: &mut Collector<'_, ()>,
     ) -> Result<()> {
         if self.mode == Mode::Write {

@@ -55,7 +55,7 @@ impl KeyedBroadcastProcessFunction for KnockOn {
     fn process_broadcast_element(
         &mut self,
         reference: Reference,
-        ctx: &mut BroadcastContext<'_>,
+        ctx: &mut BroadcastContext<'_, String>,
         _out: &mut Collector<'_, ClosedChain>,
     ) -> Result<()> {
         match reference {

@@ -6,8 +6,9 @@ use crate::side_output::{OutputTag, SideOutputs};
 use crate::{Collector, Data, NO_TIMESTAMP};
 use millpond_core::Result;
 use millpond_core::host::Clock;
+use millpond_state::backend::{KeyedStateBackend, KeyedStateDescriptor};
 use millpond_state::operator_state::BroadcastWritePermit;
-use millpond_types::StateKey;
+use millpond_types::{StateKey, StateType, VoidNamespace};
 
 /// What a [`KeyedBroadcastProcessFunction`] is handed with an element of the keyed side. Broadcast state can only be read
 /// there: its write methods ask for a permit that this context doesn't have. Flink's `ReadOnlyContext`.
@@ -19,7 +20,7 @@ pub type ReadOnlyContext<'a, K> = KeyedContext<'a, K>;
 /// # Contract
 /// Every instance holds the same broadcast state only if `process_broadcast_element` does the same in all of them: it must
 /// depend on nothing but the element and the broadcast state (trusted). There is no current key there, so keyed state
-/// is refused.
+/// is refused, but for [`BroadcastContext::apply_to_keyed_state`].
 ///
 /// ```
 /// use millpond_api::Collector;
@@ -53,7 +54,7 @@ pub type ReadOnlyContext<'a, K> = KeyedContext<'a, K>;
 ///     fn process_broadcast_element(
 ///         &mut self,
 ///         (code, name): (String, String),
-///         ctx: &mut BroadcastContext<'_>,
+///         ctx: &mut BroadcastContext<'_, String>,
 ///         _: &mut Collector<'_, String>,
 ///     ) -> Result<()> {
 ///         self.names.put(ctx.permit(), code, name)
@@ -96,7 +97,7 @@ pub trait KeyedBroadcastProcessFunction: 'static {
     fn process_broadcast_element(
         &mut self,
         value: Self::Broadcast,
-        ctx: &mut BroadcastContext<'_>,
+        ctx: &mut BroadcastContext<'_, Self::Key>,
         out: &mut Collector<'_, Self::Out>,
     ) -> Result<()>;
 
@@ -123,24 +124,27 @@ pub trait KeyedBroadcastProcessFunction: 'static {
 }
 
 /// What a function is handed with a broadcast element. Flink's `KeyedBroadcastProcessFunction.Context`.
-pub struct BroadcastContext<'a> {
+pub struct BroadcastContext<'a, K> {
     permit: &'a BroadcastWritePermit,
+    keyed: &'a mut KeyedStateBackend<K>,
     timestamp: i64,
     watermark: i64,
     clock: &'a dyn Clock,
     side_outputs: Option<&'a SideOutputs>,
 }
 
-impl<'a> BroadcastContext<'a> {
-    /// For engines: the context of one broadcast element.
+impl<'a, K: StateKey> BroadcastContext<'a, K> {
+    /// For engines: the context of one broadcast element. `keyed` is the state of the keyed side.
     pub fn new(
         permit: &'a BroadcastWritePermit,
+        keyed: &'a mut KeyedStateBackend<K>,
         timestamp: i64,
         watermark: i64,
         clock: &'a dyn Clock,
     ) -> Self {
         BroadcastContext {
             permit,
+            keyed,
             timestamp,
             watermark,
             clock,
@@ -162,6 +166,36 @@ impl<'a> BroadcastContext<'a> {
     /// The permission to change broadcast state, for the time of this call.
     pub fn permit(&self) -> &'a BroadcastWritePermit {
         self.permit
+    }
+    /// Lets `f` look at and change what each key of this instance has in the keyed state of `descriptor`: keys that have
+    /// nothing there are left out. While `f` runs, the key at hand is the current one of every keyed state; afterwards there
+    /// is none again. It takes as long as there are keys.
+    ///
+    /// A rule of the broadcast side that lowers what every key may have left:
+    ///
+    /// ```
+    /// use millpond_api::function::BroadcastContext;
+    /// use millpond_core::Result;
+    /// use millpond_state::descriptor::ValueStateDescriptor;
+    ///
+    /// fn lower(limit: i64, ctx: &mut BroadcastContext<'_, String>) -> Result<()> {
+    ///     let left = ValueStateDescriptor::<i64>::new("left");
+    ///     ctx.apply_to_keyed_state(&left, |_key, left| {
+    ///         left.modify(|left| *left = left.map(|left| left.min(limit)))
+    ///     })
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`RuntimeContext::state`] when the descriptor is another one than the state was opened with; the first error of
+    /// `f`, after which no other key is shown.
+    pub fn apply_to_keyed_state<D: KeyedStateDescriptor<VoidNamespace>>(
+        &mut self,
+        descriptor: &D,
+        f: impl FnMut(&K, &D::State) -> Result<()>,
+    ) -> Result<()> {
+        self.keyed
+            .apply_to_all_keys(&VoidNamespace, VoidNamespace::serializer(), descriptor, f)
     }
     /// The element's event time in milliseconds, if it has one.
     pub fn timestamp(&self) -> Option<i64> {

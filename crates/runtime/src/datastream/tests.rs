@@ -82,7 +82,7 @@ impl KeyedBroadcastProcessFunction for Join {
     fn process_broadcast_element(
         &mut self,
         _: i64,
-        _: &mut BroadcastContext<'_>,
+        _: &mut BroadcastContext<'_, i64>,
         _: &mut Collector<'_, i64>,
     ) -> Result<()> {
         Ok(())

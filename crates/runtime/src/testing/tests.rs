@@ -297,7 +297,7 @@ impl KeyedBroadcastProcessFunction for Rated {
     fn process_broadcast_element(
         &mut self,
         (key, rate): Self::Broadcast,
-        ctx: &mut BroadcastContext<'_>,
+        ctx: &mut BroadcastContext<'_, String>,
         _out: &mut Collector<'_, Self::Out>,
     ) -> Result<()> {
         if self.touch_state {

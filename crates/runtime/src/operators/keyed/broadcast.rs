@@ -64,10 +64,10 @@ impl<F: KeyedBroadcastProcessFunction> TwoInputOperator for KeyedBroadcastOperat
     ) -> Result<()> {
         let core = self.core.as_mut().ok_or_else(not_initialized)?;
         let function = &mut self.function;
-        core.process_unkeyed(timestamp, out, |watermark, clock, side_outputs, out| {
+        core.process_unkeyed(timestamp, out, |keyed, watermark, clock, side_outputs, out| {
             let permit = BroadcastWritePermit::for_broadcast_element();
-            let mut ctx =
-                BroadcastContext::new(&permit, timestamp, watermark, clock).with_side_outputs(side_outputs);
+            let mut ctx = BroadcastContext::new(&permit, keyed, timestamp, watermark, clock)
+                .with_side_outputs(side_outputs);
             function.process_broadcast_element(value, &mut ctx, out)
         })
     }

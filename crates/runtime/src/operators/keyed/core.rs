@@ -155,17 +155,24 @@ impl<K: StateKey> KeyedCore<K> {
         finish_call(result, collector, &self.side_outputs, &mut self.meter, &self.name)
     }
 
-    /// Lets `call` process a record that belongs to no key.
+    /// Lets `call` process a record that belongs to no key: it is shown the whole keyed state, the watermark and the clock.
     pub(super) fn process_unkeyed<T>(
         &mut self,
         timestamp: i64,
         out: &mut dyn ChainOutput<T>,
-        call: impl FnOnce(i64, &dyn Clock, &SideOutputs, &mut Collector<'_, T>) -> Result<()>,
+        call: impl FnOnce(
+            &mut KeyedStateBackend<K>,
+            i64,
+            &dyn Clock,
+            &SideOutputs,
+            &mut Collector<'_, T>,
+        ) -> Result<()>,
     ) -> Result<()> {
         self.meter.took_one();
         self.keys.clear_current_key()?;
         let mut collector = Collector::new(out, timestamp);
         let result = call(
+            &mut self.backend,
             self.timers.current_watermark(),
             &*self.clock,
             &self.side_outputs,
