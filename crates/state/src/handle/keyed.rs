@@ -45,6 +45,16 @@ pub struct IncrementalRemoteKeyedStateHandle {
     pub checkpointed_size: u64,
 }
 
+/// Every RocksDB database has a file of this name; nothing else that makes incremental snapshots writes one.
+const ROCKSDB_CURRENT: &str = "CURRENT";
+
+impl IncrementalRemoteKeyedStateHandle {
+    /// Whether it holds files of a RocksDB database, not shards of the HashMap backend.
+    pub(crate) fn is_of_rocksdb(&self) -> bool {
+        self.private.iter().any(|f| f.local_path == ROCKSDB_CURRENT)
+    }
+}
+
 /// A stream with the name that the backend knows it by.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HandleAndLocalPath {

@@ -9,7 +9,7 @@
 use super::RocksDBOptions;
 use super::database::{Column, Database, db_error, scan};
 use super::folder::{InstanceFolder, TemporaryFolder};
-use super::incremental::{Manifest, database_files, is_ours};
+use super::incremental::{Manifest, database_files};
 use super::key::{column_name, group_prefix};
 use super::options::ColumnOptions;
 use crate::backend::KeyedStateBackendParameters;
@@ -79,7 +79,7 @@ pub(super) fn restore<K: StateKey>(
     for handle in handles {
         match handle {
             KeyedStateHandle::KeyGroups(h) => restore.add_canonical(&database, &mut restored, h)?,
-            KeyedStateHandle::Incremental(h) if is_ours(h) => {
+            KeyedStateHandle::Incremental(h) if h.is_of_rocksdb() => {
                 restore.add_database(&database, &mut restored, h)?;
             }
             KeyedStateHandle::Incremental(h) => {
@@ -113,7 +113,7 @@ impl<K: StateKey> Restore<'_, K> {
     /// The position of the checkpoint whose files become the database: that with most of the wanted key groups.
     fn choose_base(&self, handles: &[&KeyedStateHandle]) -> Option<usize> {
         let shared = |handle: &KeyedStateHandle| match handle {
-            KeyedStateHandle::Incremental(h) if is_ours(h) => {
+            KeyedStateHandle::Incremental(h) if h.is_of_rocksdb() => {
                 h.range.intersection(&self.range()).map(|r| r.count())
             }
             _ => None,

@@ -314,6 +314,17 @@ impl Write for ShardFile<'_> {
     }
 }
 
+#[cold]
+fn of_rocksdb(handle: &IncrementalRemoteKeyedStateHandle) -> Error {
+    Error::incompatible(
+        "restore keyed state",
+        "the snapshot is an incremental one of the RocksDB backend, which no other backend reads",
+    )
+    .with("checkpoint", handle.checkpoint_id)
+    .with("key_groups", handle.range)
+    .hint("restore it with `state.backend.type: rocksdb`, take a canonical savepoint there, and start from that")
+}
+
 /// Shards of one file that are read together when the gap between them is at most so many bytes.
 const GAP_BYTES_MAX: u64 = 64 * 1024;
 /// At most so many bytes are read at once.
@@ -326,6 +337,9 @@ pub(crate) fn read(
     range: KeyGroupRange,
     mut pairs: impl FnMut(usize, u32, Bytes),
 ) -> Result<Header> {
+    if handle.is_of_rocksdb() {
+        return Err(of_rocksdb(handle));
+    }
     let bytes = reader.read_range(&handle.meta, 0..handle.meta.size())?;
     let manifest = Manifest::read(&bytes)?;
     let mut by_file: BTreeMap<u32, Vec<(ShardLocation, usize, u32)>> = BTreeMap::new();

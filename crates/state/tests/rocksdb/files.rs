@@ -24,7 +24,7 @@ pub fn count(backend: &mut KeyedStateBackend<i64>) -> ValueState<i64> {
         .unwrap()
 }
 
-fn open(
+pub fn open(
     folder: &Path,
     range: (u32, u32),
     handles: &[KeyedStateHandle],
@@ -40,7 +40,7 @@ fn open(
 }
 
 /// Writes `value` for the keys of the instance among the first thousand.
-fn fill(backend: &KeyedStateBackend<i64>, state: &ValueState<i64>, value: i64) {
+pub fn fill(backend: &KeyedStateBackend<i64>, state: &ValueState<i64>, value: i64) {
     for key in 0..1_000 {
         let group = backend.key_context().key_group_of(&key);
         if backend.key_group_range().contains(group) {
@@ -50,7 +50,7 @@ fn fill(backend: &KeyedStateBackend<i64>, state: &ValueState<i64>, value: i64) {
     }
 }
 
-fn checkpoint(
+pub fn checkpoint(
     backend: &mut KeyedStateBackend<i64>,
     streams: &MemoryStreams,
     id: u64,

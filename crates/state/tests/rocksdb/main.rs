@@ -8,3 +8,4 @@ mod keyed_backend;
 #[path = "../merge_namespaces.rs"]
 mod merge_namespaces;
 mod options;
+mod other_backend;

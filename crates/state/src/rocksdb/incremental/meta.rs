@@ -12,14 +12,6 @@ const MAGIC: u32 = 0x4d50_524d;
 const VERSION: u16 = 1;
 /// The private file that holds timers, as a canonical snapshot of them alone.
 pub(super) const TIMERS: &str = "millpond-timers";
-/// Every RocksDB database has a file of this name; nothing else that makes incremental snapshots writes one.
-const CURRENT: &str = "CURRENT";
-
-/// Whether a handle is of this backend, not of the HashMap one.
-pub(in crate::rocksdb) fn is_ours(handle: &IncrementalRemoteKeyedStateHandle) -> bool {
-    handle.private.iter().any(|f| f.local_path == CURRENT)
-}
-
 /// A state without entries, for the header.
 struct Described(StateMetaInfoSnapshot);
 

@@ -6,7 +6,7 @@
 
 mod meta;
 
-pub(super) use meta::{Manifest, database_files, is_ours};
+pub(super) use meta::{Manifest, database_files};
 
 use super::database::{Database, db_error};
 use super::folder::{InstanceFolder, TemporaryFolder};
