@@ -369,8 +369,8 @@ fn timers_are_stored_with_the_state() {
         }
         assert_eq!(
             (
-                timers.num_event_time_timers(),
-                timers.num_processing_time_timers()
+                timers.num_event_time_timers().unwrap(),
+                timers.num_processing_time_timers().unwrap()
             ),
             (100, 100)
         );

@@ -146,6 +146,10 @@ options! {
         "whether index and filters are read in parts instead of whole";
     ROCKSDB_TYPED_CACHE_SIZE: u64 = "state.backend.rocksdb.typed-cache.size", None, parse_memory_size,
         "the bytes of typed values that a RocksDB backend keeps in front of its database, out of managed memory; 0 switches it off, by default a quarter of managed memory";
+    ROCKSDB_TIMERS: PriorityQueueStateType = "state.backend.rocksdb.timer-service.factory", Some("ROCKSDB"), priority_queue_state_type,
+        "where the timers of a RocksDB backend are: ROCKSDB, or HEAP, which is faster and takes memory for each of them";
+    ROCKSDB_TIMER_CACHE_SIZE: u32 = "state.backend.rocksdb.timer-service.cache-size", Some("128"), positive,
+        "how many timers of each key group, those due first, a RocksDB backend also holds in memory when they are in the database";
     ROCKSDB_THREADS: u32 = "state.backend.rocksdb.thread.num", None, positive,
         "how many flushes and compactions of a database run at once";
     ROCKSDB_OPEN_FILES: i32 = "state.backend.rocksdb.files.open", None, parse_number,
@@ -181,6 +185,16 @@ pub enum StateBackendKind {
     /// State as objects in memory. Flink's `HashMapStateBackend`.
     HashMap,
     /// State on local disks in RocksDB. Flink's `EmbeddedRocksDBStateBackend`.
+    RocksDB,
+}
+
+/// `state.backend.rocksdb.timer-service.factory`. Flink's `EmbeddedRocksDBStateBackend.PriorityQueueStateType`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PriorityQueueStateType {
+    /// In memory.
+    Heap,
+    /// In the database. The default.
+    #[default]
     RocksDB,
 }
 
@@ -307,6 +321,16 @@ fn state_backend(text: &str) -> std::result::Result<StateBackendKind, String> {
         &[
             ("hashmap", StateBackendKind::HashMap),
             ("rocksdb", StateBackendKind::RocksDB),
+        ],
+    )
+}
+
+fn priority_queue_state_type(text: &str) -> std::result::Result<PriorityQueueStateType, String> {
+    one_of(
+        text,
+        &[
+            ("HEAP", PriorityQueueStateType::Heap),
+            ("ROCKSDB", PriorityQueueStateType::RocksDB),
         ],
     )
 }

@@ -166,7 +166,7 @@ impl<K: StateKey> HashMapKeyedStateBackend<K> {
                 &**extra,
                 epoch,
                 self.parameters.key_group_range,
-            )));
+            )?));
         }
         states.extend(
             FrozenRestored::of_all(&self.restored)

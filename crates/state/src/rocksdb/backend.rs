@@ -9,6 +9,7 @@ use super::key::write_group;
 use super::register::Registered;
 use super::restore::{RestoredColumn, restore};
 use super::state::KeysOf;
+use super::timers::RegisteredTimers;
 use crate::backend::KeyedStateBackendParameters;
 use crate::handle::KeyedStateHandle;
 use crate::keyed::{KeyContext, Namespace};
@@ -33,7 +34,12 @@ pub struct RocksDBKeyedStateBackend<K> {
     pub(super) prefix_bytes: usize,
     /// In the order in which they were opened, which is that of their ids in snapshots.
     pub(super) states: Vec<Registered>,
+    /// Timers in the database.
+    pub(super) timers: Vec<RegisteredTimers>,
+    /// Timers in memory.
     pub(super) extras: Vec<Rc<dyn SnapshotableKeyGroupState>>,
+    /// How many timers of a key group may be in memory when they are in the database; `None`: they are in memory alone.
+    pub(super) timer_head_size: Option<usize>,
     /// What was restored and not opened yet.
     pub(super) restored: Vec<RestoredColumn>,
     /// Column families that nothing but snapshots on their way may still read.
@@ -81,7 +87,9 @@ impl<K: StateKey> RocksDBKeyedStateBackend<K> {
             context: Rc::new(KeyContext::new(parameters.max_parallelism)),
             prefix_bytes: key_group_prefix_bytes(parameters.max_parallelism),
             states: Vec::new(),
+            timers: Vec::new(),
             extras: Vec::new(),
+            timer_head_size: options.timer_head_size(),
             restored,
             retired: Vec::new(),
             under_way: Arc::new(()),
@@ -163,10 +171,13 @@ impl<K: StateKey> RocksDBKeyedStateBackend<K> {
         for registered in &self.states {
             registered.state.flush()?;
         }
+        for timers in &self.timers {
+            timers.flush()?;
+        }
         self.snapshots += 1;
         let size = Arc::clone(&self.state_size_bytes);
         let under_way = Arc::clone(&self.under_way);
-        let extras = self.frozen_extras();
+        let extras = self.frozen_extras()?;
         if kind == SnapshotKind::Savepoint || !self.parameters.incremental {
             let source = self.source(extras);
             return Ok(KeyedSnapshot::new(move |streams| {
@@ -200,10 +211,10 @@ impl<K: StateKey> RocksDBKeyedStateBackend<K> {
         }))
     }
 
-    fn frozen_extras(&self) -> Vec<Box<dyn FrozenState>> {
+    fn frozen_extras(&self) -> Result<Vec<Box<dyn FrozenState>>> {
         let range = self.parameters.key_group_range;
         let frozen = |extra: &Rc<dyn SnapshotableKeyGroupState>| {
-            Box::new(FrozenExtra::new(&**extra, self.snapshots, range)) as Box<dyn FrozenState>
+            FrozenExtra::new(&**extra, self.snapshots, range).map(|e| Box::new(e) as Box<dyn FrozenState>)
         };
         self.extras.iter().map(frozen).collect()
     }
@@ -212,7 +223,9 @@ impl<K: StateKey> RocksDBKeyedStateBackend<K> {
     fn columns(&self) -> Vec<(StateMetaInfoSnapshot, String)> {
         let open = self.states.iter().map(|s| (s.meta.clone(), s.column.clone()));
         let restored = self.restored.iter().map(|r| (r.meta.clone(), r.column.clone()));
-        open.chain(restored).collect()
+        // Behind the others, where timers in memory are too: so a canonical snapshot is the same for both.
+        let timers = self.timers.iter().map(|t| (t.meta.clone(), t.column.clone()));
+        open.chain(restored).chain(timers).collect()
     }
 
     /// Everything as it is now, to be written in the canonical format.

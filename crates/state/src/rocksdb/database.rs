@@ -150,9 +150,19 @@ impl Column {
     }
 
     /// Shows every entry whose key starts with `prefix`, in the order of their bytes, until `f` says false.
-    pub(super) fn scan(&self, prefix: &[u8], mut f: impl FnMut(&[u8], &[u8]) -> Result<bool>) -> Result<()> {
+    pub(super) fn scan(&self, prefix: &[u8], f: impl FnMut(&[u8], &[u8]) -> Result<bool>) -> Result<()> {
+        self.scan_from(prefix, prefix, f)
+    }
+
+    /// The same from the key `from` on, which starts with `prefix`.
+    pub(super) fn scan_from(
+        &self,
+        prefix: &[u8],
+        from: &[u8],
+        mut f: impl FnMut(&[u8], &[u8]) -> Result<bool>,
+    ) -> Result<()> {
         let iterator = self.database.db.raw_iterator_cf_opt(self, prefix_options(prefix));
-        scan(iterator, prefix, &mut f)
+        scan(iterator, from, &mut f)
     }
 }
 
@@ -163,11 +173,11 @@ pub(super) fn prefix_options(prefix: &[u8]) -> ReadOptions {
     options
 }
 
-/// Runs `iterator` over the keys that start with `prefix`.
-pub(super) fn scan(mut iterator: RawIterator<'_>, prefix: &[u8], f: &mut Visit<'_>) -> Result<()> {
-    iterator.seek(prefix);
+/// Runs `iterator`, which has bounds ([`prefix_options`]), from the key `from` on.
+pub(super) fn scan(mut iterator: RawIterator<'_>, from: &[u8], f: &mut Visit<'_>) -> Result<()> {
+    iterator.seek(from);
     while let Some((key, value)) = iterator.item() {
-        if !key.starts_with(prefix) || !f(key, value)? {
+        if !f(key, value)? {
             return Ok(());
         }
         iterator.next();

@@ -23,6 +23,7 @@ pub mod options;
 mod register;
 mod restore;
 mod state;
+mod timers;
 mod ttl;
 mod values;
 

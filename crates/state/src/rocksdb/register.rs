@@ -4,6 +4,7 @@ use super::RocksDBKeyedStateBackend;
 use super::database::Column;
 use super::key::{column_name, group_prefix};
 use super::kinds::{RocksAggregating, RocksList, RocksMap, RocksReducing, RocksValue};
+use super::restore::RestoredColumn;
 use super::state::{ColumnState, KeysOf, RegisteredState, StateParts};
 use super::values::ValueColumn;
 use crate::descriptor::{
@@ -196,16 +197,13 @@ impl<K: StateKey> RocksDBKeyedStateBackend<K> {
         state: Rc<dyn SnapshotableKeyGroupState>,
     ) -> Result<()> {
         let meta = state.meta_info();
-        let taken = self.states.iter().any(|s| s.meta.name == meta.name)
-            || self.extras.iter().any(|s| s.meta_info().name == meta.name);
-        if taken {
+        if self.states.iter().any(|s| s.meta.name == meta.name) || self.are_timers(&meta.name) {
             return Err(
                 Error::config("register state", "another state has the name").with("state", meta.name)
             );
         }
         let named = |e: Error| e.with("state", &meta.name);
-        for restored in self.restored.iter().filter(|r| r.meta.name == meta.name) {
-            let stored = &restored.meta;
+        for RestoredColumn { meta: stored, .. } in self.restored_under(&meta.name) {
             if stored.state_type != meta.state_type {
                 return Err(named(Error::incompatible(
                     "restore state",
@@ -215,6 +213,17 @@ impl<K: StateKey> RocksDBKeyedStateBackend<K> {
                 .with("registered", format!("{:?}", meta.state_type)));
             }
             state.check_restored(stored).map_err(named)?;
+        }
+        if let Some(head_size) = self.timer_head_size
+            && state.as_sorted().is_some()
+        {
+            let name = meta.name.clone();
+            return self
+                .register_timers(state, meta, head_size)
+                .map_err(|e| e.with("state", name));
+        }
+        for restored in self.restored_under(&meta.name) {
+            let stored = &restored.meta;
             let column = self.database.column(&restored.column)?;
             self.scan_restored(&column, |key_group, key, value| {
                 state
@@ -225,6 +234,17 @@ impl<K: StateKey> RocksDBKeyedStateBackend<K> {
         self.forget_restored(&meta.name, None);
         self.extras.push(state);
         Ok(())
+    }
+
+    /// What was restored under a name and not opened yet.
+    pub(super) fn restored_under(&self, name: &str) -> impl Iterator<Item = &RestoredColumn> {
+        self.restored.iter().filter(move |r| r.meta.name == name)
+    }
+
+    /// Whether timers have the name.
+    fn are_timers(&self, name: &str) -> bool {
+        self.timers.iter().any(|t| t.meta.name == name)
+            || self.extras.iter().any(|s| s.meta_info().name == name)
     }
 
     /// Shows every entry of a restored column family: key group, the key behind it, value.
@@ -245,7 +265,7 @@ impl<K: StateKey> RocksDBKeyedStateBackend<K> {
 
     /// Takes the restored column families of a state off the list; all but `kept` are dropped as soon as no snapshot
     /// reads them any more.
-    fn forget_restored(&mut self, state: &str, kept: Option<&str>) {
+    pub(super) fn forget_restored(&mut self, state: &str, kept: Option<&str>) {
         let (gone, left) = std::mem::take(&mut self.restored)
             .into_iter()
             .partition(|r| r.meta.name == state);
@@ -272,11 +292,7 @@ impl<K: StateKey> RocksDBKeyedStateBackend<K> {
         source: &SerializerSource<T>,
     ) -> Result<SharedSerializer<T>> {
         let serializer = self.serializer(state, source)?;
-        if self
-            .restored
-            .iter()
-            .any(|r| r.meta.name == state && is_ttl(&r.meta))
-        {
+        if self.restored_under(state).any(|r| is_ttl(&r.meta)) {
             return Ok(TtlAwareSerializer::shared(serializer));
         }
         Ok(serializer)
@@ -330,7 +346,7 @@ impl<K: StateKey> RocksDBKeyedStateBackend<K> {
                 _ => Err(taken(&open.meta, &meta)),
             };
         }
-        if self.extras.iter().any(|s| s.meta_info().name == name) {
+        if self.are_timers(&name) {
             return Err(Error::config("open state", "timers have the name").with("state", name));
         }
         if name.contains('\0') {
@@ -368,12 +384,7 @@ impl<K: StateKey> RocksDBKeyedStateBackend<K> {
         namespace: &SharedSerializer<N>,
         codec: &C,
     ) -> Result<String> {
-        let restored: Vec<_> = self
-            .restored
-            .iter()
-            .filter(|r| r.meta.name == name)
-            .cloned()
-            .collect();
+        let restored: Vec<_> = self.restored_under(name).cloned().collect();
         for stored in &restored {
             check(namespace, codec, kind, &stored.meta)?;
         }
@@ -398,7 +409,7 @@ impl<K: StateKey> RocksDBKeyedStateBackend<K> {
     }
 
     /// A name for a column family of `state` that no other one has.
-    fn free_column_name(&self, state: &str) -> String {
+    pub(super) fn free_column_name(&self, state: &str) -> String {
         let taken =
             |name: &String| self.restored.iter().any(|r| r.column == *name) || self.retired.contains(name);
         let mut part = 0;

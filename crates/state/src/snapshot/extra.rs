@@ -14,13 +14,17 @@ pub(crate) struct FrozenExtra {
 
 impl FrozenExtra {
     /// Freezes `state` for the snapshot `epoch`.
-    pub(crate) fn new(state: &dyn SnapshotableKeyGroupState, epoch: u64, range: KeyGroupRange) -> Self {
-        FrozenExtra {
+    pub(crate) fn new(
+        state: &dyn SnapshotableKeyGroupState,
+        epoch: u64,
+        range: KeyGroupRange,
+    ) -> Result<Self> {
+        Ok(FrozenExtra {
             meta: state.meta_info(),
-            frozen: state.freeze(),
+            frozen: state.freeze()?,
             epoch,
             range,
-        }
+        })
     }
 }
 

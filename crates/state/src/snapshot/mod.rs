@@ -13,9 +13,11 @@ mod manifest;
 pub mod meta_info;
 pub(crate) mod pairs;
 pub(crate) mod restored;
+mod sorted;
 
 pub use meta_info::{BackendStateType, StateMetaInfoSnapshot};
 pub use pairs::PairWriter;
+pub use sorted::{SortedKeyGroupState, SortedStore};
 
 pub(crate) use extra::FrozenExtra;
 
@@ -86,7 +88,10 @@ pub trait SnapshotableKeyGroupState {
     /// Its name, sort and serializers.
     fn meta_info(&self) -> StateMetaInfoSnapshot;
     /// What it holds now, for the asynchronous part.
-    fn freeze(&self) -> Box<dyn KeyGroupSnapshot>;
+    ///
+    /// # Errors
+    /// Those of the place of its entries, when that is not memory.
+    fn freeze(&self) -> Result<Box<dyn KeyGroupSnapshot>>;
     /// Told once for each stored description, before the entries that were stored under it come: whether they can be
     /// read.
     ///
@@ -104,6 +109,10 @@ pub trait SnapshotableKeyGroupState {
         key: DataInput<'_>,
         value: &[u8],
     ) -> Result<()>;
+    /// The state as one whose entries may live outside memory. A backend without a place for them doesn't ask.
+    fn as_sorted(&self) -> Option<&dyn SortedKeyGroupState> {
+        None
+    }
 }
 
 /// A frozen [`SnapshotableKeyGroupState`].

@@ -54,6 +54,13 @@ impl TimerElement {
         out.write_bytes(self.tail());
     }
 
+    /// A whole timer that [`TimerElement::write`] wrote. What key and namespace hold is not looked at.
+    pub(super) fn from_bytes(bytes: &[u8]) -> Result<Self> {
+        let mut input = DataInput::new(bytes);
+        let timestamp = TimerElement::read_timestamp(&mut input)?;
+        Ok(TimerElement::new(timestamp, input.rest()))
+    }
+
     /// Reads the timestamp that [`TimerElement::write`] wrote.
     pub(super) fn read_timestamp(input: &mut DataInput<'_>) -> Result<i64> {
         input.read_i64().map(flip_sign_bit)

@@ -4,17 +4,16 @@
 //! the next one due, as Flink's `KeyGroupPartitionedPriorityQueue` does with a heap of heaps.
 
 use super::element::TimerElement;
+use super::heads::Heads;
 use super::set::TimerSet;
 use millpond_types::KeyGroupRange;
-use std::collections::BTreeSet;
 
 /// Sorted timers by key group. Cloning it freezes it: one reference count a key group.
 #[derive(Clone, Debug)]
 pub(super) struct KeyGroupedTimers {
     range: KeyGroupRange,
     groups: Vec<TimerSet>,
-    /// Timestamp of the first timer and number of each key group that has timers.
-    heads: BTreeSet<(i64, u32)>,
+    heads: Heads,
     len: usize,
 }
 
@@ -24,7 +23,7 @@ impl KeyGroupedTimers {
         KeyGroupedTimers {
             range,
             groups: range.iter().map(|_| TimerSet::default()).collect(),
-            heads: BTreeSet::new(),
+            heads: Heads::default(),
             len: 0,
         }
     }
@@ -53,7 +52,7 @@ impl KeyGroupedTimers {
 
     /// The timestamp of the next timer due.
     pub(super) fn next_timestamp(&self) -> Option<i64> {
-        self.heads.first().map(|head| head.0)
+        self.heads.first().map(|(timestamp, _)| timestamp)
     }
 
     /// Adds a timer; false when it is there already or its key group is not ours.
@@ -73,7 +72,7 @@ impl KeyGroupedTimers {
     /// Takes out the next timer due at or before `time`, and its key group. Among timers of one timestamp the lower key
     /// group comes first, then the lower serialized key and namespace.
     pub(super) fn pop_due(&mut self, time: i64) -> Option<(u32, TimerElement)> {
-        let (timestamp, key_group) = *self.heads.first()?;
+        let (timestamp, key_group) = self.heads.first()?;
         if timestamp > time {
             return None;
         }
@@ -109,14 +108,7 @@ impl KeyGroupedTimers {
         let before = set.first().map(TimerElement::timestamp);
         let changed = f(set);
         let after = set.first().map(TimerElement::timestamp);
-        if before != after {
-            if let Some(timestamp) = before {
-                self.heads.remove(&(timestamp, key_group));
-            }
-            if let Some(timestamp) = after {
-                self.heads.insert((timestamp, key_group));
-            }
-        }
+        self.heads.moved(key_group, before, after);
         changed
     }
 }

@@ -5,8 +5,11 @@ use super::frozen::FrozenTimers;
 use super::key_grouped::KeyGroupedTimers;
 use super::serializer::TimerSerializer;
 use super::service::Timer;
+use super::stored::StoredTimers;
 use crate::snapshot::meta_info::VALUE_SERIALIZER;
-use crate::snapshot::{KeyGroupSnapshot, SnapshotableKeyGroupState, StateMetaInfoSnapshot};
+use crate::snapshot::{
+    KeyGroupSnapshot, SnapshotableKeyGroupState, SortedKeyGroupState, SortedStore, StateMetaInfoSnapshot,
+};
 use millpond_core::{Error, Result};
 use millpond_types::{DataInput, SerializerSnapshot, StateKey};
 use std::cell::RefCell;
@@ -31,13 +34,32 @@ impl TimeDomain {
     }
 }
 
+/// Where the timers of a queue are.
+#[derive(Debug)]
+enum Timers {
+    Memory(KeyGroupedTimers),
+    Store(StoredTimers),
+}
+
+impl Timers {
+    fn insert(&mut self, key_group: u32, timer: TimerElement) -> Result<()> {
+        match self {
+            Timers::Memory(timers) => {
+                timers.insert(key_group, timer);
+                Ok(())
+            }
+            Timers::Store(timers) => timers.insert(key_group, timer),
+        }
+    }
+}
+
 /// The queue of one domain. The service and the backend share it: one changes it, the other freezes and restores it. Nothing
 /// is called while it is borrowed, so the borrows never meet.
 #[derive(Debug)]
 pub(super) struct TimerQueue<K, N> {
     state_name: String,
     serializer: Rc<TimerSerializer<K, N>>,
-    timers: RefCell<KeyGroupedTimers>,
+    timers: RefCell<Timers>,
 }
 
 impl<K: StateKey, N: 'static> TimerQueue<K, N> {
@@ -46,7 +68,7 @@ impl<K: StateKey, N: 'static> TimerQueue<K, N> {
         Rc::new(TimerQueue {
             state_name: format!("{}{service}", domain.state_name_prefix()),
             serializer: Rc::clone(serializer),
-            timers: RefCell::new(KeyGroupedTimers::new(serializer.range)),
+            timers: RefCell::new(Timers::Memory(KeyGroupedTimers::new(serializer.range))),
         })
     }
 
@@ -55,23 +77,36 @@ impl<K: StateKey, N: 'static> TimerQueue<K, N> {
         &self.state_name
     }
 
-    /// Adds a timer; false when it is there already.
-    pub(super) fn insert(&self, key_group: u32, timer: TimerElement) -> bool {
+    /// Adds a timer; nothing happens when it is there already.
+    pub(super) fn insert(&self, key_group: u32, timer: TimerElement) -> Result<()> {
         self.timers.borrow_mut().insert(key_group, timer)
     }
 
-    /// Takes a timer out; false when it is not there.
-    pub(super) fn remove(&self, key_group: u32, timer: &TimerElement) -> bool {
-        self.timers.borrow_mut().remove(key_group, timer)
+    /// Takes a timer out, if it is there.
+    pub(super) fn remove(&self, key_group: u32, timer: &TimerElement) -> Result<()> {
+        match &mut *self.timers.borrow_mut() {
+            Timers::Memory(timers) => {
+                timers.remove(key_group, timer);
+                Ok(())
+            }
+            Timers::Store(timers) => timers.remove(key_group, timer),
+        }
     }
 
     /// Takes out the next timer due at or before `time`.
     pub(super) fn poll(&self, time: i64) -> Result<Option<Timer<K, N>>> {
-        let due = self.timers.borrow_mut().pop_due(time);
+        let due = match &mut *self.timers.borrow_mut() {
+            Timers::Memory(timers) => timers.pop_due(time),
+            Timers::Store(timers) => timers.pop_due(time)?,
+        };
         let Some((key_group, timer)) = due else {
             return Ok(None);
         };
-        let (key, namespace) = self.serializer.read_tail(&mut DataInput::new(timer.tail()))?;
+        let mut tail = DataInput::new(timer.tail());
+        let (key, namespace) = self.serializer.read_tail(&mut tail)?;
+        // A restored store is not read as a whole before its timers are due.
+        self.check_key_group(key_group, &key)?;
+        self.check_all_read(&tail)?;
         Ok(Some(Timer {
             timestamp: timer.timestamp(),
             key,
@@ -82,21 +117,30 @@ impl<K: StateKey, N: 'static> TimerQueue<K, N> {
 
     /// When the next timer is due.
     pub(super) fn next_timestamp(&self) -> Option<i64> {
-        self.timers.borrow().next_timestamp()
+        match &*self.timers.borrow() {
+            Timers::Memory(timers) => timers.next_timestamp(),
+            Timers::Store(timers) => timers.next_timestamp(),
+        }
     }
 
-    /// How many timers there are.
-    pub(super) fn len(&self) -> usize {
-        self.timers.borrow().len()
+    /// How many timers there are. Those in a store are read for that.
+    pub(super) fn count(&self) -> Result<usize> {
+        match &mut *self.timers.borrow_mut() {
+            Timers::Memory(timers) => Ok(timers.len()),
+            Timers::Store(timers) => timers.count(),
+        }
     }
 
-    /// The timers as they are now.
-    pub(super) fn frozen(&self) -> FrozenTimers {
-        FrozenTimers {
+    /// The timers as they are now. Those in a store are read into memory.
+    pub(super) fn frozen(&self) -> Result<FrozenTimers> {
+        Ok(FrozenTimers {
             state_name: self.state_name.clone(),
             serializer: self.serializer.snapshot(),
-            timers: self.timers.borrow().clone(),
-        }
+            timers: match &mut *self.timers.borrow_mut() {
+                Timers::Memory(timers) => timers.clone(),
+                Timers::Store(timers) => timers.read_all()?,
+            },
+        })
     }
 
     /// Whether timers stored under this serializer snapshot can be restored.
@@ -109,18 +153,33 @@ impl<K: StateKey, N: 'static> TimerQueue<K, N> {
     pub(super) fn restore_element(&self, key_group: u32, input: &mut DataInput<'_>) -> Result<()> {
         let read = self.serializer.read(input);
         let (key, timer) = read.map_err(|e| e.with("state", &self.state_name))?;
-        let expected = self.serializer.key_group(&key);
-        if expected != key_group {
-            return Err(Error::corrupt(
-                "restore timers",
-                "a timer lies in another key group than its key's",
-            )
-            .with("state", &self.state_name)
-            .with("key_group", key_group)
-            .with("expected", expected));
+        self.check_key_group(key_group, &key)?;
+        self.insert(key_group, timer)
+    }
+
+    fn check_key_group(&self, key_group: u32, key: &K) -> Result<()> {
+        let expected = self.serializer.key_group(key);
+        if expected == key_group {
+            return Ok(());
         }
-        self.insert(key_group, timer);
-        Ok(())
+        Err(Error::corrupt(
+            "restore timers",
+            "a timer lies in another key group than its key's",
+        )
+        .with("state", &self.state_name)
+        .with("key_group", key_group)
+        .with("expected", expected))
+    }
+
+    fn check_all_read(&self, input: &DataInput<'_>) -> Result<()> {
+        if input.is_empty() {
+            return Ok(());
+        }
+        Err(
+            Error::corrupt("restore timers", "bytes are left over after a timer")
+                .with("state", &self.state_name)
+                .with("bytes", input.remaining()),
+        )
     }
 }
 
@@ -128,8 +187,8 @@ impl<K: StateKey, N: 'static> SnapshotableKeyGroupState for TimerQueue<K, N> {
     fn meta_info(&self) -> StateMetaInfoSnapshot {
         StateMetaInfoSnapshot::priority_queue(self.state_name.as_str(), self.serializer.snapshot())
     }
-    fn freeze(&self) -> Box<dyn KeyGroupSnapshot> {
-        Box::new(self.frozen())
+    fn freeze(&self) -> Result<Box<dyn KeyGroupSnapshot>> {
+        Ok(Box::new(self.frozen()?))
     }
     fn check_restored(&self, stored: &StateMetaInfoSnapshot) -> Result<()> {
         self.check_compatibility(stored.serializer(VALUE_SERIALIZER)?)
@@ -142,13 +201,29 @@ impl<K: StateKey, N: 'static> SnapshotableKeyGroupState for TimerQueue<K, N> {
         _value: &[u8],
     ) -> Result<()> {
         self.restore_element(key_group, &mut key)?;
-        if key.is_empty() {
-            return Ok(());
+        self.check_all_read(&key)
+    }
+    fn as_sorted(&self) -> Option<&dyn SortedKeyGroupState> {
+        Some(self)
+    }
+}
+
+impl<K: StateKey, N: 'static> SortedKeyGroupState for TimerQueue<K, N> {
+    fn move_to(&self, store: Box<dyn SortedStore>, head_size: usize) -> Result<()> {
+        let mut stored = StoredTimers::new(self.serializer.range, store, head_size)?;
+        let in_memory = self.frozen()?.timers;
+        for key_group in self.serializer.range.iter() {
+            in_memory
+                .group(key_group)
+                .try_for_each(|timer| stored.insert(key_group, timer.clone()))?;
         }
-        Err(
-            Error::corrupt("restore timers", "bytes are left over after a timer")
-                .with("state", &self.state_name)
-                .with("bytes", key.remaining()),
-        )
+        *self.timers.borrow_mut() = Timers::Store(stored);
+        Ok(())
+    }
+    fn flush(&self) -> Result<()> {
+        match &mut *self.timers.borrow_mut() {
+            Timers::Memory(_) => Ok(()),
+            Timers::Store(timers) => timers.flush(),
+        }
     }
 }

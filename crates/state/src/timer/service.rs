@@ -31,7 +31,8 @@ pub struct Timer<K, N> {
 ///   in every run and after a restore.
 /// - They come one at a time, so that whoever handles one may register and delete others, the same timestamp included;
 ///   the next poll sees that.
-/// - Registering and deleting take O(log n), and so does taking the next one.
+/// - Registering and deleting take O(log n), and so does taking the next one. In memory, unless the backend has a store for
+///   timers and is told to use it.
 /// - Neither the watermark nor the clock is state: a restored service starts at the lowest watermark.
 ///
 /// ```
@@ -47,7 +48,7 @@ pub struct Timer<K, N> {
 ///     assert_eq!((timer.key, timer.timestamp), (7, 500));
 ///     timers.register_event_time_timer(&timer.key, &VoidNamespace, timer.timestamp + 1_000)?;
 /// }
-/// assert_eq!(timers.num_event_time_timers(), 2);
+/// assert_eq!(timers.num_event_time_timers()?, 2);
 /// # Ok(())
 /// # }
 /// ```
@@ -99,42 +100,43 @@ impl<K: StateKey, N: 'static> InternalTimerService<K, N> {
         &self.name
     }
 
-    /// Registers a timer that is due when the watermark reaches `timestamp`; false when it was registered already.
+    /// Registers a timer that is due when the watermark reaches `timestamp`; nothing happens when it is registered already.
     /// One whose timestamp the watermark has passed is handed out by the next poll.
     ///
     /// # Errors
-    /// IllegalState when the key belongs to another operator instance; as the serializers of key and namespace.
-    pub fn register_event_time_timer(&mut self, key: &K, namespace: &N, timestamp: i64) -> Result<bool> {
+    /// IllegalState when the key belongs to another operator instance; as the serializers of key and namespace, and as the
+    /// backend's store where timers are in one.
+    pub fn register_event_time_timer(&mut self, key: &K, namespace: &N, timestamp: i64) -> Result<()> {
         let (key_group, timer) = self.element(key, namespace, timestamp)?;
-        Ok(self.event.insert(key_group, timer))
+        self.event.insert(key_group, timer)
     }
 
-    /// Deletes such a timer; false when there was none.
+    /// Deletes such a timer; nothing happens when there is none.
     ///
     /// # Errors
     /// As [`Self::register_event_time_timer`].
-    pub fn delete_event_time_timer(&mut self, key: &K, namespace: &N, timestamp: i64) -> Result<bool> {
+    pub fn delete_event_time_timer(&mut self, key: &K, namespace: &N, timestamp: i64) -> Result<()> {
         let (key_group, timer) = self.element(key, namespace, timestamp)?;
-        Ok(self.event.remove(key_group, &timer))
+        self.event.remove(key_group, &timer)
     }
 
-    /// Registers a timer that is due when the clock reaches `timestamp`; false when it was registered already.
+    /// Registers a timer that is due when the clock reaches `timestamp`; nothing happens when it is registered already.
     /// The engine asks [`Self::next_processing_time_timer`] afterwards and sets its alarm.
     ///
     /// # Errors
     /// As [`Self::register_event_time_timer`].
-    pub fn register_processing_time_timer(&mut self, key: &K, namespace: &N, timestamp: i64) -> Result<bool> {
+    pub fn register_processing_time_timer(&mut self, key: &K, namespace: &N, timestamp: i64) -> Result<()> {
         let (key_group, timer) = self.element(key, namespace, timestamp)?;
-        Ok(self.processing.insert(key_group, timer))
+        self.processing.insert(key_group, timer)
     }
 
-    /// Deletes such a timer; false when there was none.
+    /// Deletes such a timer; nothing happens when there is none.
     ///
     /// # Errors
     /// As [`Self::register_event_time_timer`].
-    pub fn delete_processing_time_timer(&mut self, key: &K, namespace: &N, timestamp: i64) -> Result<bool> {
+    pub fn delete_processing_time_timer(&mut self, key: &K, namespace: &N, timestamp: i64) -> Result<()> {
         let (key_group, timer) = self.element(key, namespace, timestamp)?;
-        Ok(self.processing.remove(key_group, &timer))
+        self.processing.remove(key_group, &timer)
     }
 
     /// Moves the watermark; one that goes back is ignored. Due timers are then taken with [`Self::poll_event_timer`].
@@ -150,7 +152,7 @@ impl<K: StateKey, N: 'static> InternalTimerService<K, N> {
     /// Takes the next event-time timer due at `watermark`, and moves the watermark there first.
     ///
     /// # Errors
-    /// As the serializers of key and namespace.
+    /// As the serializers of key and namespace, and as the backend's store where timers are in one.
     pub fn poll_event_timer(&mut self, watermark: i64) -> Result<Option<Timer<K, N>>> {
         self.advance_watermark(watermark);
         self.event.poll(watermark)
@@ -159,7 +161,7 @@ impl<K: StateKey, N: 'static> InternalTimerService<K, N> {
     /// Takes the next processing-time timer due at `time`.
     ///
     /// # Errors
-    /// As the serializers of key and namespace.
+    /// As the serializers of key and namespace, and as the backend's store where timers are in one.
     pub fn poll_processing_timer(&mut self, time: i64) -> Result<Option<Timer<K, N>>> {
         self.processing.poll(time)
     }
@@ -174,19 +176,29 @@ impl<K: StateKey, N: 'static> InternalTimerService<K, N> {
         self.processing.next_timestamp()
     }
 
-    /// How many event-time timers are registered.
-    pub fn num_event_time_timers(&self) -> usize {
-        self.event.len()
+    /// How many event-time timers are registered. Where timers are in a backend's store, it reads all of them.
+    ///
+    /// # Errors
+    /// Those of that store.
+    pub fn num_event_time_timers(&self) -> Result<usize> {
+        self.event.count()
     }
 
     /// How many processing-time timers are registered.
-    pub fn num_processing_time_timers(&self) -> usize {
-        self.processing.len()
+    ///
+    /// # Errors
+    /// As [`Self::num_event_time_timers`].
+    pub fn num_processing_time_timers(&self) -> Result<usize> {
+        self.processing.count()
     }
 
     /// The timers of one domain as they are now, for a snapshot. It takes one reference count a key group, however many
-    /// timers there are; later changes copy what they touch.
-    pub fn freeze(&self, domain: TimeDomain) -> FrozenTimers {
+    /// timers there are; later changes copy what they touch. Timers in a backend's store are read into memory: that backend's
+    /// own snapshots don't do so.
+    ///
+    /// # Errors
+    /// Those of that store.
+    pub fn freeze(&self, domain: TimeDomain) -> Result<FrozenTimers> {
         self.queue(domain).frozen()
     }
 

@@ -68,21 +68,17 @@ impl<K: StateKey, N: 'static> TimerService for SimpleTimerService<'_, K, N> {
     fn register_event_time_timer(&mut self, timestamp: i64) -> Result<()> {
         self.service
             .register_event_time_timer(self.key, self.namespace, timestamp)
-            .map(drop)
     }
     fn register_processing_time_timer(&mut self, timestamp: i64) -> Result<()> {
         self.service
             .register_processing_time_timer(self.key, self.namespace, timestamp)
-            .map(drop)
     }
     fn delete_event_time_timer(&mut self, timestamp: i64) -> Result<()> {
         self.service
             .delete_event_time_timer(self.key, self.namespace, timestamp)
-            .map(drop)
     }
     fn delete_processing_time_timer(&mut self, timestamp: i64) -> Result<()> {
         self.service
             .delete_processing_time_timer(self.key, self.namespace, timestamp)
-            .map(drop)
     }
 }

@@ -9,6 +9,7 @@ pub use predefined::PredefinedOptions;
 pub(super) use memory::SharedMemory;
 
 use super::merge;
+pub use millpond_core::config::options::PriorityQueueStateType;
 use millpond_core::config::{Configuration, options as known};
 use millpond_core::{Error, Result};
 use rust_rocksdb::{BlockBasedOptions, DBCompactionStyle, DBCompressionType, LogLevel, Options};
@@ -44,6 +45,10 @@ pub struct RocksDBOptions {
     pub memory: Option<MemoryOptions>,
     /// Bytes of typed values that a backend holds in front of the database; 0 switches that cache off.
     pub cache_bytes: usize,
+    /// Where timers are. Flink's default is the database.
+    pub timers: PriorityQueueStateType,
+    /// How many timers of each key group, the first ones, are also held in memory when they are in the database.
+    pub timer_cache_size: usize,
     /// Single options that were given; they go over the predefined ones.
     pub given: ColumnSettings,
 }
@@ -121,6 +126,8 @@ impl Default for RocksDBOptions {
             transfer_threads: 4,
             memory: None,
             cache_bytes: 64 << 20,
+            timers: PriorityQueueStateType::RocksDB,
+            timer_cache_size: 128,
             given: ColumnSettings::default(),
         }
     }
@@ -165,8 +172,18 @@ impl RocksDBOptions {
         } else if let Some(cache) = cache {
             options.cache_bytes = usize::try_from(cache).unwrap_or(usize::MAX);
         }
+        options.timers = config.require(&known::ROCKSDB_TIMERS)?;
+        options.timer_cache_size = config.require(&known::ROCKSDB_TIMER_CACHE_SIZE)? as usize;
         options.given = ColumnSettings::from_config(config)?;
         Ok(options)
+    }
+
+    /// How many timers of a key group may be in memory when they are in the database; `None`: they are in memory alone.
+    pub(super) fn timer_head_size(&self) -> Option<usize> {
+        match self.timers {
+            PriorityQueueStateType::Heap => None,
+            PriorityQueueStateType::RocksDB => Some(self.timer_cache_size),
+        }
     }
 }
 

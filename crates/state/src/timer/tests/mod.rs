@@ -1,16 +1,16 @@
-//! Timers against a plain model: register, delete, fire, snapshot while writing, restore and rescale.
+//! Timers against a plain model: register, delete, fire, snapshot while writing, restore and rescale; in memory and in a
+//! store (`place`), and through the snapshots of every backend (`snapshots`).
+
+mod place;
+mod snapshots;
 
 use super::*;
-use crate::backend::{KeyedStateBackend, KeyedStateBackendParameters};
-use crate::handle::KeyedStateHandle;
-use crate::redistribute::redistribute_keyed_state;
-use crate::snapshot::SnapshotKind;
-use crate::stream::memory::MemoryStreams;
 use millpond_core::host::SeededRandom;
 use millpond_core::{ErrorKind, Result};
 use millpond_types::key_group::{key_group_for_hash, key_group_range_for_operator};
 use millpond_types::serializer::void::VoidNamespace;
 use millpond_types::{DataInput, DataOutput, JavaHash, KeyGroupRange, SharedSerializer, StateType};
+use place::Place;
 use std::collections::BTreeSet;
 
 const MAX_PARALLELISM: u32 = 16;
@@ -21,7 +21,8 @@ type Service = InternalTimerService<String, i32>;
 type Entry = (i64, u32, Vec<u8>, String, i32);
 type Model = BTreeSet<Entry>;
 
-fn service(parallelism: u32, index: u32) -> Service {
+/// A service with its timers in memory.
+fn in_memory(parallelism: u32, index: u32) -> Service {
     let range = key_group_range_for_operator(MAX_PARALLELISM, parallelism, index);
     InternalTimerService::new(
         "test",
@@ -62,6 +63,7 @@ fn frozen_bytes(frozen: &FrozenTimers, key_group: u32) -> Vec<Vec<u8>> {
 
 /// The operator's instances with one model for both domains.
 struct World {
+    place: Place,
     random: SeededRandom,
     services: Vec<Service>,
     models: [Model; 2],
@@ -71,10 +73,11 @@ struct World {
 }
 
 impl World {
-    fn new(seed: u64) -> Self {
+    fn new(place: Place, seed: u64) -> Self {
         World {
+            place,
             random: SeededRandom::new(seed),
-            services: vec![service(1, 0)],
+            services: vec![place.service(1, 0)],
             models: Default::default(),
             time: [0; 2],
             snapshots: Vec::new(),
@@ -103,21 +106,23 @@ impl World {
     fn register(&mut self, domain: usize, e: Entry) {
         let owner = self.owner(e.1);
         let service = &mut self.services[owner];
-        let new = match DOMAINS[domain] {
+        let registered = match DOMAINS[domain] {
             TimeDomain::EventTime => service.register_event_time_timer(&e.3, &e.4, e.0),
             TimeDomain::ProcessingTime => service.register_processing_time_timer(&e.3, &e.4, e.0),
         };
-        assert_eq!(new.unwrap(), self.models[domain].insert(e));
+        registered.unwrap();
+        self.models[domain].insert(e);
     }
 
     fn delete(&mut self, domain: usize, e: &Entry) {
         let owner = self.owner(e.1);
         let service = &mut self.services[owner];
-        let was_there = match DOMAINS[domain] {
+        let deleted = match DOMAINS[domain] {
             TimeDomain::EventTime => service.delete_event_time_timer(&e.3, &e.4, e.0),
             TimeDomain::ProcessingTime => service.delete_processing_time_timer(&e.3, &e.4, e.0),
         };
-        assert_eq!(was_there.unwrap(), self.models[domain].remove(e));
+        deleted.unwrap();
+        self.models[domain].remove(e);
     }
 
     /// Fires what is due. The callback registers timers, of the same timestamp too, and deletes others.
@@ -173,7 +178,7 @@ impl World {
         let model = &self.models[domain];
         for service in &self.services {
             self.snapshots
-                .push((service.freeze(DOMAINS[domain]), model.clone()));
+                .push((service.freeze(DOMAINS[domain]).unwrap(), model.clone()));
         }
     }
 
@@ -193,22 +198,25 @@ impl World {
         let parallelism = self.below(u64::from(MAX_PARALLELISM)) as u32 + 1;
         let old = std::mem::take(&mut self.services);
         self.services = (0..parallelism)
-            .map(|index| service(parallelism, index))
+            .map(|index| self.place.service(parallelism, index))
             .collect();
-        for domain in 0..2 {
+        for (index, domain) in DOMAINS.into_iter().enumerate() {
             for from in &old {
-                let frozen = from.freeze(DOMAINS[domain]);
+                let frozen = from.freeze(domain).unwrap();
                 for key_group in 0..MAX_PARALLELISM {
                     let elements = frozen_bytes(&frozen, key_group);
                     for to in &mut self.services {
-                        restore(to, DOMAINS[domain], &frozen, key_group, &elements.concat()).unwrap();
+                        restore(to, domain, &frozen, key_group, &elements.concat()).unwrap();
                     }
                 }
             }
-            let count = |s: &Service| [s.num_event_time_timers(), s.num_processing_time_timers()][domain];
+            let count = |s: &Service| match domain {
+                TimeDomain::EventTime => s.num_event_time_timers().unwrap(),
+                TimeDomain::ProcessingTime => s.num_processing_time_timers().unwrap(),
+            };
             assert_eq!(
                 self.services.iter().map(count).sum::<usize>(),
-                self.models[domain].len()
+                self.models[index].len()
             );
         }
     }
@@ -246,19 +254,49 @@ fn restore(
     Ok(())
 }
 
-/// Goal: timers behave as a sorted set, fire in order, and survive snapshots, restores and rescaling. Method: 40 seeded cases of
-/// 12,000 random operations each, against a `BTreeSet`; `MILLPOND_SEED` replays one.
+/// Goal: timers behave as a sorted set, fire in order, and survive snapshots, restores and rescaling, wherever they are.
+/// Method: seeded cases of random operations for each place, against a `BTreeSet`; `MILLPOND_SEED` replays one.
 #[test]
 fn timers_agree_with_a_sorted_set_through_snapshots_and_rescaling() {
     let given = std::env::var("MILLPOND_SEED").ok().and_then(|s| s.parse().ok());
-    let seeds = given.map_or(0..40, |seed: u64| seed..seed + 1);
-    for seed in seeds {
-        let run = std::panic::catch_unwind(|| {
-            let mut world = World::new(seed);
-            (0..12_000).for_each(|_| world.step());
-            world.check_snapshots();
-        });
-        assert!(run.is_ok(), "failed: replay with MILLPOND_SEED={seed}");
+    for place in Place::all() {
+        let (cases, steps) = place.effort();
+        let seeds = given.map_or(0..cases, |seed: u64| seed..seed + 1);
+        for seed in seeds {
+            let run = std::panic::catch_unwind(|| {
+                let mut world = World::new(place, seed);
+                (0..steps).for_each(|_| world.step());
+                world.check_snapshots();
+            });
+            assert!(run.is_ok(), "{place:?} failed: replay with MILLPOND_SEED={seed}");
+        }
+    }
+}
+
+/// Goal: registering twice is registering once, and deleting what is not there is nothing, also where a timer is pushed out
+/// of memory in between. Method: more timers than a head holds, each registered again and deleted twice.
+#[test]
+fn registering_and_deleting_again_change_nothing() {
+    for place in Place::all() {
+        let mut timers = place.service(1, 0);
+        let key = "k".to_string();
+        let count = |timers: &Service| timers.num_event_time_timers().unwrap();
+        for round in 0..2 {
+            for n in (0..500).rev() {
+                timers.register_event_time_timer(&key, &0, n).unwrap();
+            }
+            assert_eq!(count(&timers), 500, "{place:?} round {round}");
+        }
+        for _ in 0..2 {
+            for n in (0..500).filter(|n| n % 5 != 0) {
+                timers.delete_event_time_timer(&key, &0, n).unwrap();
+            }
+            assert_eq!(count(&timers), 100, "{place:?}");
+            assert_eq!(timers.next_event_time_timer(), Some(0));
+        }
+        let fired = std::iter::from_fn(|| timers.poll_event_timer(i64::MAX).unwrap().map(|t| t.timestamp));
+        assert!(fired.eq((0..500).step_by(5)), "{place:?}");
+        assert_eq!((count(&timers), timers.next_event_time_timer()), (0, None));
     }
 }
 
@@ -266,34 +304,38 @@ fn timers_agree_with_a_sorted_set_through_snapshots_and_rescaling() {
 /// memory with the live ones until those are written to, and then all but what was touched.
 #[test]
 fn a_snapshot_copies_nothing_and_a_write_after_it_copies_little() {
-    let mut timers = service(1, 0);
+    let mut timers = in_memory(1, 0);
     for n in 0..100_000 {
         timers.register_event_time_timer(&format!("k{n}"), &0, n).unwrap();
     }
     let shared = |frozen: &FrozenTimers, now: &FrozenTimers| frozen.timers.chunks_shared_with(&now.timers);
-    let frozen = timers.freeze(TimeDomain::EventTime);
-    let (same, total) = shared(&frozen, &timers.freeze(TimeDomain::EventTime));
+    let frozen = timers.freeze(TimeDomain::EventTime).unwrap();
+    let (same, total) = shared(&frozen, &timers.freeze(TimeDomain::EventTime).unwrap());
     assert_eq!(same, total);
     timers
         .register_event_time_timer(&"one more".to_string(), &0, 5)
         .unwrap();
-    let (same, total) = shared(&frozen, &timers.freeze(TimeDomain::EventTime));
+    let (same, total) = shared(&frozen, &timers.freeze(TimeDomain::EventTime).unwrap());
     assert!(total > 700 && same >= total - 1, "{same} of {total} chunks");
 }
 
-/// Goal: equal timestamps fire in an order that depends on the data alone. Method: register in two opposite orders.
+/// Goal: equal timestamps fire in an order that depends on the data alone, wherever timers are. Method: register in two
+/// opposite orders in each place.
 #[test]
 fn ties_do_not_depend_on_the_order_of_registration() {
-    let fire = |keys: &mut dyn Iterator<Item = i64>| {
-        let mut timers = service(1, 0);
+    let fire = |place: Place, keys: &mut dyn Iterator<Item = i64>| {
+        let mut timers = place.service(1, 0);
         for n in keys {
             timers.register_event_time_timer(&format!("k{n}"), &0, 7).unwrap();
         }
         std::iter::from_fn(|| timers.poll_event_timer(7).unwrap().map(|t| t.key)).collect::<Vec<_>>()
     };
-    let forward = fire(&mut (0..500));
+    let forward = fire(Place::Memory, &mut (0..500));
     assert_eq!(forward.len(), 500);
-    assert_eq!(forward, fire(&mut (0..500).rev()));
+    for place in Place::all() {
+        assert_eq!(forward, fire(place, &mut (0..500)), "{place:?}");
+        assert_eq!(forward, fire(place, &mut (0..500).rev()), "{place:?}");
+    }
 }
 
 /// Goal: the bytes are those of Flink's `TimerSerializer` and its snapshot. Method: written by hand from those classes.
@@ -308,7 +350,7 @@ fn a_timer_and_its_serializer_are_written_as_flink_does() {
     timers
         .register_processing_time_timer(&3, &VoidNamespace, -1)
         .unwrap();
-    let frozen = timers.freeze(TimeDomain::ProcessingTime);
+    let frozen = timers.freeze(TimeDomain::ProcessingTime).unwrap();
     assert_eq!(frozen.state_name(), "_timer_state/processing_user-timers");
     let mut wanted = Vec::new();
     for timestamp in [
@@ -336,10 +378,10 @@ fn a_timer_and_its_serializer_are_written_as_flink_does() {
 /// Goal: timers of another key type are refused by name. Method: a service of `i64` keys is offered those of `String` keys.
 #[test]
 fn timers_of_another_key_type_are_refused() {
-    let strings = service(1, 0);
+    let strings = in_memory(1, 0);
     let range = KeyGroupRange::new(0, 0).unwrap();
     let numbers = InternalTimerService::new("test", i64::serializer(), i32::serializer(), range, 1);
-    let stored = strings.freeze(TimeDomain::EventTime);
+    let stored = strings.freeze(TimeDomain::EventTime).unwrap();
     let e = numbers
         .check_compatibility(stored.serializer_snapshot())
         .unwrap_err();
@@ -352,16 +394,16 @@ fn timers_of_another_key_type_are_refused() {
 /// timer under a wrong key group.
 #[test]
 fn damaged_timers_are_corrupt() {
-    let mut timers = service(1, 0);
+    let mut timers = in_memory(1, 0);
     timers
         .register_event_time_timer(&"key".to_string(), &9, 5)
         .unwrap();
     let (_, key_group, ..) = entry("key", 9, 5);
-    let bytes = frozen_bytes(&timers.freeze(TimeDomain::EventTime), key_group).concat();
+    let bytes = frozen_bytes(&timers.freeze(TimeDomain::EventTime).unwrap(), key_group).concat();
     let try_restore = |key_group: u32, bytes: &[u8]| {
-        let mut to = service(1, 0);
+        let mut to = in_memory(1, 0);
         let result = to.restore_element(TimeDomain::EventTime, key_group, &mut DataInput::new(bytes));
-        result.map(|()| to.num_event_time_timers())
+        result.map(|()| to.num_event_time_timers().unwrap())
     };
     assert_eq!(try_restore(key_group, &bytes).unwrap(), 1);
     for len in 0..bytes.len() {
@@ -376,25 +418,53 @@ fn damaged_timers_are_corrupt() {
     );
 }
 
+/// Goal: what is wrong in a restored store is found when it is read, not believed. Method: a timer cut short, one with bytes
+/// behind it, and one under another key group.
+#[test]
+fn damaged_timers_in_a_store_are_corrupt() {
+    let (timestamp, key_group, tail, ..) = entry("key", 9, 5);
+    let good = [&(timestamp ^ i64::MIN).to_be_bytes()[..], &tail].concat();
+    let poll = |key_group: u32, element: &[u8]| {
+        let mut timers = in_memory(1, 0);
+        let store = place::PlainStore::default();
+        store.0.borrow_mut().insert((key_group, element.to_vec()));
+        let [state, _] = timers.key_group_states();
+        state.as_sorted().unwrap().move_to(Box::new(store), 4)?;
+        timers.poll_event_timer(i64::MAX)
+    };
+    assert_eq!(poll(key_group, &good).unwrap().unwrap().key, "key");
+    for len in 0..good.len() {
+        assert_eq!(
+            poll(key_group, &good[..len]).unwrap_err().kind(),
+            ErrorKind::Corrupt
+        );
+    }
+    let longer = [&good[..], &[0]].concat();
+    assert_eq!(poll(key_group, &longer).unwrap_err().kind(), ErrorKind::Corrupt);
+    assert_eq!(poll(key_group ^ 1, &good).unwrap_err().kind(), ErrorKind::Corrupt);
+}
+
 /// Goal: a key of another instance is refused instead of lost. Method: a service that owns half of the key groups.
 #[test]
 fn a_key_of_another_instance_is_refused() {
-    let mut half = service(2, 0);
-    let mut refused = 0;
-    for n in 0..50 {
-        let key = format!("k{n}");
-        let ours = entry(&key, 0, 1).1 < MAX_PARALLELISM / 2;
-        let result = half.register_event_time_timer(&key, &0, 1);
-        assert_eq!(result.is_ok(), ours);
-        refused += usize::from(!ours);
+    for place in Place::all() {
+        let mut half = place.service(2, 0);
+        let mut refused = 0;
+        for n in 0..50 {
+            let key = format!("k{n}");
+            let ours = entry(&key, 0, 1).1 < MAX_PARALLELISM / 2;
+            let result = half.register_event_time_timer(&key, &0, 1);
+            assert_eq!(result.is_ok(), ours);
+            refused += usize::from(!ours);
+        }
+        assert!(refused > 5);
     }
-    assert!(refused > 5);
 }
 
 /// Goal: the user's view is about the current key and the engine's times. Method: register and delete through it.
 #[test]
 fn the_view_of_a_key_registers_and_deletes_its_timers() {
-    let mut timers = service(1, 0);
+    let mut timers = in_memory(1, 0);
     timers.advance_watermark(40);
     timers.advance_watermark(30);
     let key = "k".to_string();
@@ -410,75 +480,7 @@ fn the_view_of_a_key_registers_and_deletes_its_timers() {
     view.register_processing_time_timer(70).unwrap();
     view.register_processing_time_timer(80).unwrap();
     view.delete_processing_time_timer(70).unwrap();
-    assert_eq!(timers.num_event_time_timers(), 1);
+    assert_eq!(timers.num_event_time_timers().unwrap(), 1);
     assert_eq!(timers.next_event_time_timer(), Some(50));
     assert_eq!(timers.next_processing_time_timer(), Some(80));
-}
-
-/// Goal: timers lie in the keyed backend's snapshots of every kind and come back in any other number of instances. Method: two
-/// instances freeze, go on, write; one to five new ones restore and fire all, against the timers that were frozen.
-#[test]
-fn a_keyed_backend_stores_timers_and_gives_them_back_rescaled() {
-    for kind in [
-        SnapshotKind::Checkpoint,
-        SnapshotKind::FullCheckpoint,
-        SnapshotKind::Savepoint,
-    ] {
-        for parallelism in 1..=5 {
-            let streams = MemoryStreams::default();
-            let mut wanted = Vec::new();
-            let old: Vec<_> = (0..2)
-                .map(|index| {
-                    let (mut backend, mut timers) = operator(2, index, &[], &streams);
-                    for n in 0..200 {
-                        let e = entry(&format!("k{n}"), n % 5, i64::from(n % 50) - 25);
-                        if e.1 / (MAX_PARALLELISM / 2) == index {
-                            timers.register_event_time_timer(&e.3, &e.4, e.0).unwrap();
-                            timers
-                                .register_processing_time_timer(&e.3, &e.4, e.0 + 1)
-                                .unwrap();
-                            wanted.push(e);
-                        }
-                    }
-                    let frozen = backend.snapshot(1, kind).unwrap();
-                    while timers.poll_event_timer(i64::MAX).unwrap().is_some() {}
-                    frozen.run(&streams).unwrap().handle.into_iter().collect()
-                })
-                .collect();
-            let mut fired = [Vec::new(), Vec::new()];
-            let new = redistribute_keyed_state(&old, parallelism, MAX_PARALLELISM);
-            for (index, handles) in (0..).zip(&new) {
-                let (_backend, mut timers) = operator(parallelism, index, handles, &streams);
-                while let Some(t) = timers.poll_event_timer(i64::MAX).unwrap() {
-                    fired[0].push(entry(&t.key, t.namespace, t.timestamp));
-                }
-                while let Some(t) = timers.poll_processing_timer(i64::MAX).unwrap() {
-                    fired[1].push(entry(&t.key, t.namespace, t.timestamp - 1));
-                }
-            }
-            wanted.sort();
-            assert_eq!(wanted.len(), 200);
-            for mut fired in fired {
-                fired.sort();
-                assert_eq!(fired, wanted);
-            }
-        }
-    }
-}
-
-/// A keyed backend and its timers, with what `handles` hold.
-fn operator(
-    parallelism: u32,
-    index: u32,
-    handles: &[KeyedStateHandle],
-    streams: &MemoryStreams,
-) -> (KeyedStateBackend<String>, Service) {
-    let range = key_group_range_for_operator(MAX_PARALLELISM, parallelism, index);
-    let parameters = KeyedStateBackendParameters::new(range, MAX_PARALLELISM);
-    let mut backend = KeyedStateBackend::hashmap(parameters, handles, streams).unwrap();
-    let timers = service(parallelism, index);
-    for state in timers.key_group_states() {
-        backend.register_key_group_state(state).unwrap();
-    }
-    (backend, timers)
 }
