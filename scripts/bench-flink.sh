@@ -7,6 +7,7 @@
 #   BACKENDS              "hashmap rocksdb", or one of them
 #   RECORDS               records of Flink's keyed count on the HashMap backend (60000000, as ours)
 #   RECORDS_ROCKSDB       the same on RocksDB (6000000: it is an order of magnitude slower)
+#   BIG_STATE_MB          megabytes of state that are checkpointed, restored and rescaled (2048; 0 leaves that out)
 #   OUT                   where results go (out)
 #   CARGO                 cargo
 set -euo pipefail
@@ -16,6 +17,7 @@ rounds=${ROUNDS:-3}
 backends=${BACKENDS:-hashmap rocksdb}
 records_hashmap=${RECORDS:-60000000}
 records_rocksdb=${RECORDS_ROCKSDB:-6000000}
+big_state_mb=${BIG_STATE_MB:-2048}
 mkdir -p "${OUT:-out}/bench-flink"
 results=$(cd "${OUT:-out}/bench-flink" && pwd)
 scratch=$results/scratch
@@ -65,7 +67,7 @@ ours() {
 # The heap is bounded, and the packages opened that Flink's own start scripts open.
 flink() {
   echo "# round $round: Flink's $*" >&2
-  run "$results/flink-$round" java -Xmx3g "-Djava.io.tmpdir=$scratch" \
+  run "$results/flink-$round" java "-Xmx${heap_mb}m" "-Djava.io.tmpdir=$scratch" \
     --add-opens=java.base/java.lang=ALL-UNNAMED --add-opens=java.base/java.util=ALL-UNNAMED \
     --add-opens=java.base/java.time=ALL-UNNAMED \
     -cp "bench/flink/target/classes:$(cat bench/flink/target/classpath)" "org.millpond.bench.$@"
@@ -99,6 +101,7 @@ suites=$("$bench" suites)
 rm -f "$results"/ours-* "$results"/flink-*
 for round in $(seq "$rounds"); do
   mkdir -p "$scratch"
+  heap_mb=3072
   # There even where none of our suites runs: Flink's rows then stand alone.
   touch "$results/ours-$round"
   for backend in $backends; do
@@ -114,6 +117,14 @@ for round in $(seq "$rounds"); do
     records=records_$backend
     flink KeyedCount "$backend" "${!records}" "$scratch/checkpoints"
   done
+  if [ "$big_state_mb" != 0 ]; then
+    # A state of objects takes twice its bytes; the rest is for what a checkpoint or a restore has under way.
+    heap_mb=$((1024 + 4 * big_state_mb))
+    for backend in $backends; do
+      BIG_STATE_MB=$big_state_mb ours_named "big_$backend"
+      flink BigState "$backend" "$big_state_mb" "$scratch/big"
+    done
+  fi
   rm -rf "$scratch"
 done
 

@@ -2,7 +2,7 @@
 //!
 //! `millpond-bench compare --ours FILE.. --flink FILE..` takes lines `<suite> <operation> <number>` from both sides, any number of
 //! files each, and prints the medians as `<suite> <operation> <ours> <flink> <ratio>`, then a `geomean <suite> <ratio>` for every
-//! suite of more than one operation. A row that Flink has and we don't shows `-`; what only we measure is left out. It stands apart
+//! suite of more than one operation that is all rates. A row that Flink has and we don't shows `-`; what only we measure is left out. It stands apart
 //! from running the benches (`scripts/bench-flink.sh`), so that the arithmetic is tested and results can be compared again later.
 
 mod measurements;

@@ -1,7 +1,8 @@
 //! Benchmarks as a plain program: `millpond-bench <suite>...`, all suites when none is named. Each line is
-//! `<suite> <operation> <number>`: operations a second, or milliseconds where the name says so. `millpond-bench suites` lists the
+//! `<suite> <operation> <number>`: operations a second, or milliseconds or megabytes where the name says so. `millpond-bench suites` lists the
 //! suites, and `millpond-bench compare` sets results against Flink's.
 
+mod big_state;
 mod compare;
 mod engine;
 mod hashmap;
@@ -12,7 +13,13 @@ use millpond_core::{Error, Result};
 type Suite = (&'static str, fn() -> Result<()>);
 
 /// All suites.
-const SUITES: &[Suite] = &[("hashmap", hashmap::run), ("engine", engine::run)];
+const SUITES: &[Suite] = &[
+    ("hashmap", hashmap::run),
+    ("engine", engine::run),
+    ("big_hashmap", big_state::hashmap),
+    #[cfg(feature = "rocksdb")]
+    ("big_rocksdb", big_state::rocksdb),
+];
 
 fn main() -> Result<()> {
     let named: Vec<String> = std::env::args().skip(1).collect();
