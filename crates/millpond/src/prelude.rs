@@ -2,8 +2,9 @@
 
 pub use crate::{Configuration, Error, ErrorKind, JavaHash, Result, StateType};
 pub use millpond_api::function::{
-    BroadcastContext, KeyedBroadcastProcessFunction, KeyedContext, KeyedProcessFunction, OnTimerContext,
-    ProcessContext, ProcessFunction, ReadOnlyContext, RuntimeContext,
+    AsyncCollector, AsyncKeyedContext, AsyncKeyedProcessFunction, AsyncOnTimerContext, BroadcastContext,
+    KeyedBroadcastProcessFunction, KeyedContext, KeyedProcessFunction, OnTimerContext, ProcessContext,
+    ProcessFunction, ReadOnlyContext, RuntimeContext,
 };
 pub use millpond_api::window::{
     ContinuousEventTimeTrigger, CountTrigger, EventTimeSessionWindows, EventTimeTrigger, GlobalWindow,
@@ -17,6 +18,9 @@ pub use millpond_connectors::{
 };
 pub use millpond_runtime::datastream::{DataStream, KeyedStream, StreamExecutionEnvironment};
 pub use millpond_runtime::master::{JobExecutionResult, JobHandle};
+pub use millpond_state::async_state::{
+    AsyncAggregatingState, AsyncListState, AsyncMapState, AsyncReducingState, AsyncValueState,
+};
 pub use millpond_state::descriptor::{
     AggregateFunction, AggregatingStateDescriptor, ListStateDescriptor, MapStateDescriptor,
     ReducingStateDescriptor, ValueStateDescriptor,

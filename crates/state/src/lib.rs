@@ -3,6 +3,7 @@
 //! This layer knows types and bytes. It never knows tasks, the engine's threads or the checkpoint coordinator; where
 //! snapshot bytes go is behind [`stream::CheckpointStreamFactory`].
 
+pub mod async_state;
 pub mod backend;
 pub mod descriptor;
 pub mod handle;

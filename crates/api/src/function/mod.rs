@@ -4,6 +4,9 @@
 //! `Send`. Its life: `open` once, then elements and timers one at a time, then `close`. Everything it knows of the world
 //! comes through the contexts here, none of which names the engine (decision D3).
 
+mod async_context;
+mod async_keyed;
+mod async_runtime_context;
 mod broadcast;
 mod co_process;
 mod context;
@@ -12,6 +15,11 @@ mod metric;
 mod process;
 mod runtime_context;
 
+pub use async_context::{
+    AsyncCollector, AsyncContextParts, AsyncEffects, AsyncKeyedContext, AsyncOnTimerContext,
+    AsyncTimerService, TimerRequest,
+};
+pub use async_keyed::AsyncKeyedProcessFunction;
 pub use broadcast::{BroadcastContext, KeyedBroadcastProcessFunction, ReadOnlyContext};
 pub use co_process::{CoProcessFunction, KeyedCoProcessFunction};
 pub use context::{KeyedContext, OnTimerContext, ProcessContext};

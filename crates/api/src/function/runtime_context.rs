@@ -2,6 +2,7 @@
 
 use super::metric::{Counter, MetricGroup};
 use millpond_core::{Error, JobId, Result};
+use millpond_state::async_state::StateRequestBuffer;
 use millpond_state::backend::KeyedStateBackend;
 use millpond_state::descriptor::{
     AggregateFunction, AggregatingStateDescriptor, ListStateDescriptor, MapStateDescriptor, ReduceFunction,
@@ -12,6 +13,7 @@ use millpond_state::operator_state::{BroadcastState, OperatorStateBackend};
 use millpond_types::serializer::void::VoidNamespace;
 use millpond_types::{StateKey, StateType};
 use std::hash::Hash;
+use std::rc::Rc;
 
 /// Where a function's instance stands in its job. Flink's `TaskInfo` and `JobInfo`.
 #[derive(Clone, Debug)]
@@ -45,6 +47,8 @@ pub struct RuntimeContext<'a, K = NotKeyed> {
     operator: &'a mut OperatorStateBackend,
     metrics: &'a MetricGroup,
     restored: bool,
+    /// Where asynchronous accesses wait; present for an asynchronous function.
+    pub(super) requests: Option<&'a Rc<StateRequestBuffer>>,
 }
 
 impl<'a, K> RuntimeContext<'a, K> {
@@ -63,7 +67,15 @@ impl<'a, K> RuntimeContext<'a, K> {
             operator,
             metrics,
             restored,
+            requests: None,
         }
+    }
+
+    /// For engines: the context of an asynchronous function, whose accesses wait in `requests`.
+    #[must_use]
+    pub fn with_async_state(mut self, requests: &'a Rc<StateRequestBuffer>) -> Self {
+        self.requests = Some(requests);
+        self
     }
 
     /// For engines: the same context for a shorter time, to be put into another one.
@@ -74,6 +86,7 @@ impl<'a, K> RuntimeContext<'a, K> {
             operator: self.operator,
             metrics: self.metrics,
             restored: self.restored,
+            requests: self.requests,
         }
     }
 

@@ -68,6 +68,14 @@ options! {
         "the longest that a busy task keeps records back to fill a batch";
     BUFFERS_PER_CHANNEL: u32 = "taskmanager.network.memory.buffers-per-channel", Some("8"), positive,
         "how many batches a channel between two tasks holds before its sender has to wait";
+    ASYNC_STATE_TOTAL_BUFFER_SIZE: u32 = "execution.async-state.total-buffer-size" or "execution.async-state.in-flight-records-limit", Some("6000"), positive,
+        "how many records and timers of an operator with asynchronous state may be in flight; others wait until there are fewer";
+    ASYNC_STATE_ACTIVE_BUFFER_SIZE: u32 = "execution.async-state.active-buffer-size" or "execution.async-state.buffer-size", Some("1000"), positive,
+        "how many accesses to asynchronous state are gathered before they are executed together, while there is input";
+    ASYNC_STATE_ACTIVE_BUFFER_TIMEOUT: u32 = "execution.async-state.active-buffer-timeout" or "execution.async-state.buffer-timeout", Some("1000"), parse_number,
+        "the milliseconds after which gathered accesses are executed although there are fewer; 0: never, as long as there is input";
+    ASYNC_STATE_GATHER_ALL: bool = "$internal.execution.async-state.gather-all", Some("false"), parse_bool,
+        "whether accesses to asynchronous state are gathered also when nothing has to be loaded for them: for tests";
     STATE_BACKEND: StateBackendKind = "state.backend.type" or "state.backend", Some("hashmap"), state_backend,
         "where keyed state lives: hashmap, or rocksdb in a build with the feature of that name";
 

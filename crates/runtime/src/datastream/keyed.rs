@@ -5,9 +5,9 @@ use super::operator::SingleOutputStreamOperator;
 use super::stream::{BroadcastStream, DataStream};
 use crate::graph::node::{KeySelector, KeyWriter, OneInputNode, WriterFactory};
 use crate::graph::stream_graph::StreamEdge;
-use crate::operators::{KeyedProcessOperator, ReduceFunctionAdapter};
+use crate::operators::{AsyncKeyedProcessOperator, KeyedProcessOperator, ReduceFunctionAdapter};
 use millpond_api::Data;
-use millpond_api::function::KeyedProcessFunction;
+use millpond_api::function::{AsyncKeyedProcessFunction, KeyedProcessFunction};
 use millpond_types::{StateKey, StateType};
 use std::sync::Arc;
 
@@ -53,6 +53,12 @@ impl<K: StateKey, T: Data> KeyedStream<K, T> {
         self.named_process("KeyedProcess", factory)
     }
 
+    /// The same stream for functions that await their state: while one record waits for storage, records of other keys are
+    /// processed. Worth it where state doesn't fit into memory. Flink's `enableAsyncState`.
+    pub fn enable_async_state(&self) -> AsyncKeyedStream<K, T> {
+        AsyncKeyedStream(self.clone())
+    }
+
     /// For each record what was reduced so far for its key, the record included: `reduce(|sum, n| *sum += n)`.
     pub fn reduce(&self, reduce: impl Fn(&mut T, T) + Send + Sync + 'static) -> SingleOutputStreamOperator<T>
     where
@@ -89,6 +95,28 @@ impl<K: StateKey, T: Data> KeyedStream<K, T> {
             name,
             self.edges(0),
             OneInputNode::shared(move || KeyedProcessOperator::new(factory(), Arc::clone(&selector))),
+        )
+    }
+}
+
+/// A [`KeyedStream`] for functions that await their state: [`KeyedStream::enable_async_state`].
+#[derive(Clone)]
+pub struct AsyncKeyedStream<K, T>(KeyedStream<K, T>);
+
+impl<K: StateKey, T: Data> AsyncKeyedStream<K, T> {
+    /// Runs a function that `factory` makes for each parallel instance: `process(CountWindow::default)`.
+    pub fn process<F>(
+        &self,
+        factory: impl Fn() -> F + Send + Sync + 'static,
+    ) -> SingleOutputStreamOperator<F::Out>
+    where
+        F: AsyncKeyedProcessFunction<Key = K, In = T>,
+    {
+        let selector = Arc::clone(&self.0.selector);
+        self.0.stream.env.add(
+            "KeyedProcess",
+            self.0.edges(0),
+            OneInputNode::shared(move || AsyncKeyedProcessOperator::new(factory(), Arc::clone(&selector))),
         )
     }
 }

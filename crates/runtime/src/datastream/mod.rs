@@ -26,7 +26,7 @@ mod windowed;
 
 pub use connected::{BroadcastConnectedStream, ConnectedStreams, KeyedConnectedStreams};
 pub use environment::StreamExecutionEnvironment;
-pub use keyed::KeyedStream;
+pub use keyed::{AsyncKeyedStream, KeyedStream};
 pub use operator::SingleOutputStreamOperator;
 pub use sink::DataStreamSink;
 pub use stream::{BroadcastStream, DataStream};

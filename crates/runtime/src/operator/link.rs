@@ -72,6 +72,12 @@ impl<O: OneInputOperator> StreamOperator for Core<O> {
     fn initialize(&mut self, ctx: OperatorContext) -> Result<()> {
         self.operator.initialize(ctx, &mut *self.out)
     }
+    fn prepare_snapshot_pre_barrier(&mut self) -> Result<()> {
+        self.operator.prepare_snapshot_pre_barrier(&mut *self.out)
+    }
+    fn on_idle(&mut self) -> Result<bool> {
+        self.operator.on_idle(&mut *self.out)
+    }
     fn snapshot_state(&mut self, barrier: &CheckpointBarrier) -> Result<SnapshotFuture> {
         let future = self.operator.snapshot_state(barrier)?;
         Ok(future.unwrap_or_else(|| Box::new(|_| Ok(OperatorSubtaskState::default()))))

@@ -96,7 +96,7 @@ pub trait ChannelWriter {
 /// An operator as the task sees it: its life, without its types. Flink's `StreamOperator`.
 ///
 /// # Contract
-/// `initialize` once, then records, watermarks, timers and snapshots in any order, then `end_input` once when every input
+/// `initialize` once, then records, watermarks, timers and snapshots (each after its `prepare_snapshot_pre_barrier`) in any order, then `end_input` once when every input
 /// ended (not when the job is cancelled), possibly more snapshots and notices, then `close` (always, also after failures).
 pub trait StreamOperator {
     /// Its identity: what its state is stored under.
@@ -106,6 +106,20 @@ pub trait StreamOperator {
     /// # Errors
     /// Incompatible or Corrupt when the restored state doesn't fit; what the user function fails with.
     fn initialize(&mut self, ctx: OperatorContext) -> Result<()>;
+    /// A barrier is about to be sent: emit what has to come before it.
+    ///
+    /// # Errors
+    /// The task fails.
+    fn prepare_snapshot_pre_barrier(&mut self) -> Result<()> {
+        Ok(())
+    }
+    /// The task has no input at hand: do some of what was put off. Returns whether anything was done; it is asked again then.
+    ///
+    /// # Errors
+    /// The task fails.
+    fn on_idle(&mut self) -> Result<bool> {
+        Ok(false)
+    }
     /// The synchronous part of a snapshot. Returns what is left to do elsewhere.
     ///
     /// # Errors
@@ -201,6 +215,20 @@ pub trait OneInputOperator: 'static {
         out: &mut dyn ChainOutput<Self::Out>,
     ) -> Result<()> {
         out.emit_watermark_status(status)
+    }
+    /// See [`StreamOperator::prepare_snapshot_pre_barrier`].
+    ///
+    /// # Errors
+    /// The task fails.
+    fn prepare_snapshot_pre_barrier(&mut self, _out: &mut dyn ChainOutput<Self::Out>) -> Result<()> {
+        Ok(())
+    }
+    /// See [`StreamOperator::on_idle`].
+    ///
+    /// # Errors
+    /// The task fails.
+    fn on_idle(&mut self, _out: &mut dyn ChainOutput<Self::Out>) -> Result<bool> {
+        Ok(false)
     }
     /// See [`StreamOperator::snapshot_state`]. `None`: the operator has no state.
     ///

@@ -4,6 +4,7 @@
 //! returns as an error with the operator's name, and passes what the operators behind it fail with on as it is.
 
 mod apply;
+mod async_keyed;
 mod co_process;
 mod keyed;
 mod meter;
@@ -17,6 +18,7 @@ mod watermarks;
 mod window;
 
 pub(crate) use apply::{FilterOperator, FlatMapOperator, MapOperator, TryMapOperator};
+pub(crate) use async_keyed::AsyncKeyedProcessOperator;
 pub(crate) use co_process::CoProcessOperator;
 pub(crate) use keyed::{
     KeyedBroadcastOperator, KeyedCoProcessOperator, KeyedProcessOperator, ReduceFunctionAdapter,

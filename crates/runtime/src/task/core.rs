@@ -9,7 +9,9 @@ use super::deployment::TaskDeployment;
 use super::event::{TaskControl, TaskEventKind};
 use super::query::{StateQuery, not_keyed};
 use super::stream_task::Step;
-use super::visit::{broadcast, each_operator, flush, next_processing_timer, outputs_available};
+use super::visit::{
+    broadcast, each_operator, flush, next_processing_timer, outputs_available, use_idle_time,
+};
 use super::{ChannelSender, TaskChain};
 use crate::channel::{GateItem, InputGate};
 use crate::element::{StreamElement, WatermarkStatus};
@@ -161,6 +163,7 @@ impl TaskCore {
                 self.element(chain, channel, element)?;
                 Ok(Step::Progress)
             }
+            None if use_idle_time(chain)? => Ok(Step::Progress),
             None => Ok(Step::Idle {
                 until_ms: timer.into_iter().chain(source_until).min(),
             }),
@@ -317,6 +320,9 @@ impl TaskCore {
         barrier: &CheckpointBarrier,
         alignment_nanos: u64,
     ) -> Result<()> {
+        each_operator(chain, VisitOrder::UpstreamFirst, |o| {
+            o.prepare_snapshot_pre_barrier()
+        })?;
         // Downstream first: it can align while this task takes its snapshot.
         broadcast(chain, || StreamElement::Barrier(*barrier))?;
         if barrier.kind.is_stop() {

@@ -65,3 +65,13 @@ pub(super) fn next_processing_timer(chain: &mut dyn TaskChain) -> Result<Option<
     })?;
     Ok(next)
 }
+
+/// Lets the operators do what they put off; whether any had something to do.
+pub(super) fn use_idle_time(chain: &mut dyn TaskChain) -> Result<bool> {
+    let mut done = false;
+    each_operator(chain, VisitOrder::UpstreamFirst, |operator| {
+        done |= operator.on_idle()?;
+        Ok(())
+    })?;
+    Ok(done)
+}

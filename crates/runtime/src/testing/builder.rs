@@ -7,12 +7,12 @@ use crate::graph::node::{ErasedOutput, NodeFactory, OneInputNode, TwoInputNode};
 use crate::graph::side_output::SideLink;
 use crate::operator::{OperatorContext, OperatorMetrics, RestoredState, TaskInfo};
 use crate::operators::{
-    CoProcessOperator, KeyedBroadcastOperator, KeyedCoProcessOperator, KeyedProcessOperator, ProcessOperator,
-    SinkOperator, SourceNode,
+    AsyncKeyedProcessOperator, CoProcessOperator, KeyedBroadcastOperator, KeyedCoProcessOperator,
+    KeyedProcessOperator, ProcessOperator, SinkOperator, SourceNode,
 };
 use millpond_api::function::{
-    CoProcessFunction, KeyedBroadcastProcessFunction, KeyedCoProcessFunction, KeyedProcessFunction,
-    ProcessFunction,
+    AsyncKeyedProcessFunction, CoProcessFunction, KeyedBroadcastProcessFunction, KeyedCoProcessFunction,
+    KeyedProcessFunction, ProcessFunction,
 };
 use millpond_api::{OutputTag, Sink, Source, WatermarkStrategy};
 use millpond_core::host::ManualClock;
@@ -196,6 +196,17 @@ pub fn for_keyed_process_function<F: KeyedProcessFunction>(
     let selector = Arc::new(selector);
     HarnessBuilder::new(OneInputNode::shared(move || {
         KeyedProcessOperator::new(factory(), selector.clone())
+    }))
+}
+
+/// A harness for an asynchronous function over a keyed stream.
+pub fn for_async_keyed_process_function<F: AsyncKeyedProcessFunction>(
+    factory: impl Fn() -> F + Send + Sync + 'static,
+    selector: impl Fn(&F::In) -> F::Key + Send + Sync + 'static,
+) -> HarnessBuilder<OneInputHarness<F::In, F::Out>> {
+    let selector = Arc::new(selector);
+    HarnessBuilder::new(OneInputNode::shared(move || {
+        AsyncKeyedProcessOperator::new(factory(), selector.clone())
     }))
 }
 

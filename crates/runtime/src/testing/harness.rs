@@ -81,6 +81,23 @@ impl<Out> HarnessCore<Out> {
         Ok(next)
     }
 
+    /// Lets the operator do what it put off, as a task does that has no input: accesses to asynchronous state that wait are
+    /// executed, until none waits.
+    ///
+    /// # Errors
+    /// Whatever the operator fails with.
+    pub fn process_idle(&mut self) -> Result<()> {
+        let mut done = true;
+        while done {
+            done = false;
+            each_operator(&mut *self.chain, |operator| {
+                done |= operator.on_idle()?;
+                Ok(())
+            })?;
+        }
+        Ok(())
+    }
+
     /// Takes a checkpoint.
     ///
     /// # Errors
@@ -104,6 +121,9 @@ impl<Out> HarnessCore<Out> {
             kind,
         };
         let mut state = None;
+        each_operator(&mut *self.chain, |operator| {
+            operator.prepare_snapshot_pre_barrier()
+        })?;
         each_operator(&mut *self.chain, |operator| {
             state = Some(operator.snapshot_state(&barrier)?);
             Ok(())

@@ -18,6 +18,31 @@ pub trait KeyedAccess<N> {
     /// # Errors
     /// IllegalState when there is no current key.
     fn clear(&self) -> Result<()>;
+    /// Whether what the current key and namespace have can be read without waiting for storage. Asynchronous access runs
+    /// at once then, and else gathers reads to load them together. States in memory never wait, which is the default here;
+    /// one that says false says by [`KeyedAccess::want`] what to load.
+    ///
+    /// # Errors
+    /// As [`KeyedAccess::clear`]. So for the following.
+    fn is_at_hand(&self) -> Result<bool> {
+        Ok(true)
+    }
+    /// Notes that what the current key and namespace have will be read soon.
+    ///
+    /// # Errors
+    /// As [`KeyedAccess::is_at_hand`].
+    fn want(&self) -> Result<()> {
+        Ok(())
+    }
+    /// Loads at once all that was noted since the last call; reads find it until [`KeyedAccess::forget_loaded`].
+    ///
+    /// # Errors
+    /// Those of the storage.
+    fn load_wanted(&self) -> Result<()> {
+        Ok(())
+    }
+    /// Lets go of what was loaded and not read.
+    fn forget_loaded(&self) {}
 }
 
 /// A value state.
@@ -135,6 +160,20 @@ pub trait MapAccess<UK, UV, N>: KeyedAccess<N> {
     /// # Errors
     /// As [`MapAccess::get`].
     fn for_each(&self, f: &mut dyn FnMut(&UK, &UV)) -> Result<()>;
+    /// [`KeyedAccess::is_at_hand`] of one entry.
+    ///
+    /// # Errors
+    /// As [`MapAccess::get`].
+    fn is_entry_at_hand(&self, _key: &UK) -> Result<bool> {
+        Ok(true)
+    }
+    /// [`KeyedAccess::want`] of one entry.
+    ///
+    /// # Errors
+    /// As [`MapAccess::get`].
+    fn want_entry(&self, _key: &UK) -> Result<()> {
+        Ok(())
+    }
 }
 
 /// A reducing state.

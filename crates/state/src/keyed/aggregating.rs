@@ -9,7 +9,9 @@ use std::fmt;
 use std::rc::Rc;
 
 /// An accumulator for each key. Flink's `AggregatingState`.
-pub struct AggregatingState<F: AggregateFunction, N = VoidNamespace>(Option<Rc<dyn AggregatingAccess<F, N>>>);
+pub struct AggregatingState<F: AggregateFunction, N = VoidNamespace>(
+    pub(super) Option<Rc<dyn AggregatingAccess<F, N>>>,
+);
 
 impl<F: AggregateFunction, N: Namespace> AggregatingState<F, N> {
     /// A handle onto what a backend has registered.

@@ -9,7 +9,7 @@ use std::fmt;
 use std::rc::Rc;
 
 /// A list of elements for each key. Flink's `ListState`.
-pub struct ListState<T, N = VoidNamespace>(Option<Rc<dyn ListAccess<T, N>>>);
+pub struct ListState<T, N = VoidNamespace>(pub(super) Option<Rc<dyn ListAccess<T, N>>>);
 
 impl<T: StateData, N: Namespace> ListState<T, N> {
     /// A handle onto what a backend has registered.

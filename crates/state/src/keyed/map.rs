@@ -9,7 +9,7 @@ use std::fmt;
 use std::rc::Rc;
 
 /// A map for each key. Flink's `MapState`.
-pub struct MapState<UK, UV, N = VoidNamespace>(Option<Rc<dyn MapAccess<UK, UV, N>>>);
+pub struct MapState<UK, UV, N = VoidNamespace>(pub(super) Option<Rc<dyn MapAccess<UK, UV, N>>>);
 
 impl<UK: MapKey, UV: StateData, N: Namespace> MapState<UK, UV, N> {
     /// A handle onto what a backend has registered.

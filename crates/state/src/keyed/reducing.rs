@@ -9,7 +9,7 @@ use std::fmt;
 use std::rc::Rc;
 
 /// One value for each key, to which others are added by a function. Flink's `ReducingState`.
-pub struct ReducingState<T, N = VoidNamespace>(Option<Rc<dyn ReducingAccess<T, N>>>);
+pub struct ReducingState<T, N = VoidNamespace>(pub(super) Option<Rc<dyn ReducingAccess<T, N>>>);
 
 impl<T: StateData, N: Namespace> ReducingState<T, N> {
     /// A handle onto what a backend has registered.

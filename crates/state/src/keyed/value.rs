@@ -15,7 +15,7 @@ use std::rc::Rc;
 /// let count = ValueState::<i64>::default();
 /// assert!(count.get().is_err(), "it was never opened");
 /// ```
-pub struct ValueState<V, N = VoidNamespace>(Option<Rc<dyn ValueAccess<V, N>>>);
+pub struct ValueState<V, N = VoidNamespace>(pub(super) Option<Rc<dyn ValueAccess<V, N>>>);
 
 impl<V: StateData, N: Namespace> ValueState<V, N> {
     /// A handle onto what a backend has registered.

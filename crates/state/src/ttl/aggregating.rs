@@ -27,6 +27,18 @@ impl<N, A: KeyedAccess<N>, F> KeyedAccess<N> for TtlAggregatingState<A, F> {
     fn clear(&self) -> Result<()> {
         self.inner.clear()
     }
+    fn is_at_hand(&self) -> Result<bool> {
+        self.inner.is_at_hand()
+    }
+    fn want(&self) -> Result<()> {
+        self.inner.want()
+    }
+    fn load_wanted(&self) -> Result<()> {
+        self.inner.load_wanted()
+    }
+    fn forget_loaded(&self) {
+        self.inner.forget_loaded();
+    }
 }
 
 impl<F, N, A> AggregatingAccess<F, N> for TtlAggregatingState<A, F>

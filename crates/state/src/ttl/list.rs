@@ -39,6 +39,18 @@ impl<N, A: KeyedAccess<N>> KeyedAccess<N> for TtlListState<A> {
     fn clear(&self) -> Result<()> {
         self.inner.clear()
     }
+    fn is_at_hand(&self) -> Result<bool> {
+        self.inner.is_at_hand()
+    }
+    fn want(&self) -> Result<()> {
+        self.inner.want()
+    }
+    fn load_wanted(&self) -> Result<()> {
+        self.inner.load_wanted()
+    }
+    fn forget_loaded(&self) {
+        self.inner.forget_loaded();
+    }
 }
 
 /// What a read found.

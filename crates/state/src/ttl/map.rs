@@ -66,6 +66,18 @@ impl<N, A: KeyedAccess<N>> KeyedAccess<N> for TtlMapState<A> {
     fn clear(&self) -> Result<()> {
         self.inner.clear()
     }
+    fn is_at_hand(&self) -> Result<bool> {
+        self.inner.is_at_hand()
+    }
+    fn want(&self) -> Result<()> {
+        self.inner.want()
+    }
+    fn load_wanted(&self) -> Result<()> {
+        self.inner.load_wanted()
+    }
+    fn forget_loaded(&self) {
+        self.inner.forget_loaded();
+    }
 }
 
 impl<UK, UV, N, A> MapAccess<UK, UV, N> for TtlMapState<A>
@@ -143,5 +155,11 @@ where
         }
         self.ttl.accessed(moment, 1);
         Ok(())
+    }
+    fn is_entry_at_hand(&self, key: &UK) -> Result<bool> {
+        self.inner.is_entry_at_hand(key)
+    }
+    fn want_entry(&self, key: &UK) -> Result<()> {
+        self.inner.want_entry(key)
     }
 }

@@ -27,6 +27,18 @@ impl<N, A: KeyedAccess<N>, R> KeyedAccess<N> for TtlReducingState<A, R> {
     fn clear(&self) -> Result<()> {
         self.inner.clear()
     }
+    fn is_at_hand(&self) -> Result<bool> {
+        self.inner.is_at_hand()
+    }
+    fn want(&self) -> Result<()> {
+        self.inner.want()
+    }
+    fn load_wanted(&self) -> Result<()> {
+        self.inner.load_wanted()
+    }
+    fn forget_loaded(&self) {
+        self.inner.forget_loaded();
+    }
 }
 
 impl<T: StateData, N: Namespace, R: ReduceFunction<T>, A: ValueAccess<TtlValue<T>, N>> ReducingAccess<T, N>

@@ -87,6 +87,18 @@ impl<N, A: KeyedAccess<N>> KeyedAccess<N> for TtlValueState<A> {
     fn clear(&self) -> Result<()> {
         self.inner.clear()
     }
+    fn is_at_hand(&self) -> Result<bool> {
+        self.inner.is_at_hand()
+    }
+    fn want(&self) -> Result<()> {
+        self.inner.want()
+    }
+    fn load_wanted(&self) -> Result<()> {
+        self.inner.load_wanted()
+    }
+    fn forget_loaded(&self) {
+        self.inner.forget_loaded();
+    }
 }
 
 impl<V: StateData, N: Namespace, A: ValueAccess<TtlValue<V>, N>> ValueAccess<V, N> for TtlValueState<A> {

@@ -123,7 +123,7 @@ impl<K: StateKey, N: StateType> KeyedCore<K, N> {
 
 impl<K: StateKey> KeyedCore<K> {
     /// Restores state and timers, and lets `open` open what the function wants.
-    pub(super) fn open(
+    pub(in crate::operators) fn open(
         ctx: &OperatorContext,
         side_outputs: &SideOutputs,
         open: impl FnOnce(&mut RuntimeContext<'_, K>) -> Result<()>,
