@@ -7,7 +7,7 @@ use millpond_state::backend::{KeyedStateBackend, KeyedStateBackendParameters};
 use millpond_state::descriptor::{
     ListStateDescriptor, MapStateDescriptor, ReducingStateDescriptor, ValueStateDescriptor,
 };
-use millpond_state::keyed::KeyContext;
+use millpond_state::keyed::{KeyContext, PREFETCH_BATCH};
 use millpond_state::snapshot::SnapshotKind;
 use millpond_state::stream::memory::MemoryStreams;
 use millpond_types::{KeyGroupRange, StateType, VoidNamespace};
@@ -63,19 +63,31 @@ impl Bench {
         }
     }
 
-    /// Runs `op` over `keys` for some rounds and prints the median rate.
+    /// Runs `op` over `keys` (modulo `modulus`) for some rounds and prints the median rate. The keys come in batches that are
+    /// announced to the backend, as the runtime does with the records of a channel.
     fn time(
         &self,
         name: &str,
         rounds: usize,
+        backend: &KeyedStateBackend<i64>,
         keys: &[i64],
-        mut op: impl FnMut(i64, i64) -> Result<()>,
+        modulus: i64,
+        mut op: impl FnMut(i64) -> Result<()>,
     ) -> Result<()> {
         let mut rates = Vec::with_capacity(rounds);
+        let context = backend.key_context();
+        let mut prepared = Vec::with_capacity(PREFETCH_BATCH);
         for _ in 0..rounds {
             let start = self.clock.monotonic_nanos();
-            for (i, key) in keys.iter().enumerate() {
-                op(i as i64, *key)?;
+            let mut i = 0;
+            for chunk in keys.chunks(PREFETCH_BATCH) {
+                prepared.extend(chunk.iter().map(|key| context.prepare(*key % modulus)));
+                backend.prefetch(&prepared);
+                for key in prepared.drain(..) {
+                    context.set_prepared_key(key)?;
+                    op(i)?;
+                    i += 1;
+                }
             }
             let nanos = self.clock.monotonic_nanos().saturating_sub(start).max(1);
             rates.push(keys.len() as f64 * 1e9 / nanos as f64);
@@ -99,26 +111,26 @@ impl Bench {
             keys.set_current_key(key)?;
             state.update(random.next_u64() as i64)?;
         }
-        self.time("valueUpdate", ROUNDS, &self.setup, |i, key| {
-            keys.set_current_key(key)?;
+        self.time("valueUpdate", ROUNDS, &backend, &self.setup, i64::MAX, |i| {
             state.update(i)
         })?;
-        self.time("valueGet", ROUNDS, &self.setup, |_, key| {
-            keys.set_current_key(key)?;
+        self.time("valueGet", ROUNDS, &backend, &self.setup, i64::MAX, |_| {
             black_box(state.get()?);
             Ok(())
         })?;
-        self.time("valueReadModify", ROUNDS, &self.setup, |_, key| {
-            keys.set_current_key(key)?;
+        self.time("valueReadModify", ROUNDS, &backend, &self.setup, i64::MAX, |_| {
             let value = state.value()?;
             state.update(value + 1)
         })?;
-        self.time("valueModifyInPlace", ROUNDS, &self.setup, |_, key| {
-            keys.set_current_key(key)?;
-            state.modify(|v| *v = v.map(|v| v + 1))
-        })?;
-        self.time("valueAdd", 1, &self.fresh, |i, key| {
-            keys.set_current_key(key)?;
+        self.time(
+            "valueModifyInPlace",
+            ROUNDS,
+            &backend,
+            &self.setup,
+            i64::MAX,
+            |_| state.modify(|v| *v = v.map(|v| v + 1)),
+        )?;
+        self.time("valueAdd", 1, &backend, &self.fresh, i64::MAX, |i| {
             state.update(i)
         })
     }
@@ -139,22 +151,18 @@ impl Bench {
                 state.put(user_key, random.next_u64() as f64)?;
             }
         }
-        self.time("mapUpdate", ROUNDS, &self.setup, |i, key| {
-            keys.set_current_key(key % map_keys)?;
+        self.time("mapUpdate", ROUNDS, &backend, &self.setup, map_keys, |i| {
             state.put(i % MAP_KEYS, i as f64)
         })?;
-        self.time("mapGet", ROUNDS, &self.setup, |i, key| {
-            keys.set_current_key(key % map_keys)?;
+        self.time("mapGet", ROUNDS, &backend, &self.setup, map_keys, |i| {
             black_box(state.get(&(i % MAP_KEYS))?);
             Ok(())
         })?;
-        self.time("mapContains", ROUNDS, &self.setup, |i, key| {
-            keys.set_current_key(key % map_keys)?;
+        self.time("mapContains", ROUNDS, &backend, &self.setup, map_keys, |i| {
             black_box(state.contains(&(i % (2 * MAP_KEYS)))?);
             Ok(())
         })?;
-        self.time("mapIterate10", ROUNDS, &self.setup, |_, key| {
-            keys.set_current_key(key % map_keys)?;
+        self.time("mapIterate10", ROUNDS, &backend, &self.setup, map_keys, |_| {
             let mut sum = 0.0;
             state.for_each(|_, v| sum += v)?;
             black_box(sum);
@@ -177,15 +185,20 @@ impl Bench {
                 state.add(element)?;
             }
         }
-        self.time("listGetIterate100", ROUNDS, &self.setup, |_, key| {
-            keys.set_current_key(key % list_keys)?;
-            let mut sum = 0;
-            state.for_each(|element| sum += element)?;
-            black_box(sum);
-            Ok(())
-        })?;
-        self.time("listAdd", ROUNDS, &self.setup, |i, key| {
-            keys.set_current_key(key)?;
+        self.time(
+            "listGetIterate100",
+            ROUNDS,
+            &backend,
+            &self.setup,
+            list_keys,
+            |_| {
+                let mut sum = 0;
+                state.for_each(|element| sum += element)?;
+                black_box(sum);
+                Ok(())
+            },
+        )?;
+        self.time("listAdd", ROUNDS, &backend, &self.setup, i64::MAX, |i| {
             state.add(i)
         })
     }
@@ -202,8 +215,7 @@ impl Bench {
             keys.set_current_key(key)?;
             state.add(key)?;
         }
-        self.time("reducingAdd", ROUNDS, &self.setup, |i, key| {
-            keys.set_current_key(key)?;
+        self.time("reducingAdd", ROUNDS, &backend, &self.setup, i64::MAX, |i| {
             state.add(i)
         })
     }

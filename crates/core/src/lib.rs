@@ -9,6 +9,7 @@ pub mod error;
 pub mod hash;
 pub mod host;
 pub mod ids;
+pub mod memory;
 
 pub use config::{ConfigOption, Configuration};
 pub use error::{Error, ErrorKind, Result};

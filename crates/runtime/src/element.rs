@@ -95,6 +95,14 @@ pub struct BatchIntoIter<T> {
     timestamps: std::vec::IntoIter<i64>,
 }
 
+impl<T> BatchIntoIter<T> {
+    /// The records that are still to come.
+    #[inline]
+    pub fn upcoming(&self) -> &[T] {
+        self.values.as_slice()
+    }
+}
+
 impl<T> Iterator for BatchIntoIter<T> {
     type Item = (T, i64);
     #[inline]

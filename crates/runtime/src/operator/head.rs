@@ -26,8 +26,17 @@ impl<O: OneInputOperator> OneInputHead<O> {
 
 impl<O: OneInputOperator> TaskChain for OneInputHead<O> {
     fn process_records(&mut self, _input: usize, records: RecordBatch) -> Result<()> {
-        for (value, timestamp) in records.downcast::<O::In>()? {
-            self.link.collect(value, timestamp)?;
+        let mut records = records.downcast::<O::In>()?.into_iter();
+        let ahead = self.link.lookahead();
+        if ahead == 0 {
+            return records.try_for_each(|(value, timestamp)| self.link.collect(value, timestamp));
+        }
+        while !records.upcoming().is_empty() {
+            let upcoming = records.upcoming();
+            self.link.expect(upcoming.get(..ahead).unwrap_or(upcoming));
+            for (value, timestamp) in records.by_ref().take(ahead) {
+                self.link.collect(value, timestamp)?;
+            }
         }
         Ok(())
     }

@@ -31,6 +31,18 @@ impl<O: OneInputOperator> ChainLink<O> {
     }
 }
 
+impl<O: OneInputOperator> ChainLink<O> {
+    /// See [`OneInputOperator::lookahead`].
+    pub(super) fn lookahead(&self) -> usize {
+        self.core.operator.lookahead()
+    }
+    /// See [`OneInputOperator::expect`].
+    #[inline]
+    pub(super) fn expect(&mut self, upcoming: &[O::In]) {
+        self.core.operator.expect(upcoming);
+    }
+}
+
 impl<O: OneInputOperator> Output<O::In> for ChainLink<O> {
     #[inline]
     fn collect(&mut self, value: O::In, timestamp: i64) -> Result<()> {

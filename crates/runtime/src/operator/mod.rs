@@ -184,6 +184,13 @@ pub trait OneInputOperator: 'static {
     fn initialize(&mut self, _ctx: OperatorContext, _out: &mut dyn ChainOutput<Self::Out>) -> Result<()> {
         Ok(())
     }
+    /// How many records it wants to see ahead by [`OneInputOperator::expect`]; 0 for none.
+    fn lookahead(&self) -> usize {
+        0
+    }
+    /// Shows it the records that come next, in their order, so that it can ask for the memory that they need. Watermarks, timers
+    /// and snapshots come in between only behind the last of them.
+    fn expect(&mut self, _upcoming: &[Self::In]) {}
     /// Takes a record.
     ///
     /// # Errors

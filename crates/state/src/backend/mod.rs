@@ -16,7 +16,8 @@ use crate::descriptor::{
 use crate::handle::KeyedStateHandle;
 use crate::hashmap::HashMapKeyedStateBackend;
 use crate::keyed::{
-    AggregatingState, KeyContext, ListState, MapKey, MapState, Namespace, ReducingState, ValueState,
+    AggregatingState, KeyContext, ListState, MapKey, MapState, Namespace, PreparedKey, ReducingState,
+    ValueState,
 };
 use crate::query::{QueryAnswer, QueryKey, unknown_state, view};
 #[cfg(feature = "rocksdb")]
@@ -209,6 +210,13 @@ impl<K: StateKey> KeyedStateBackend<K> {
     #[inline]
     pub fn set_current_key(&self, key: K) -> Result<()> {
         self.key_context().set_current_key(key)
+    }
+
+    /// Brings what `keys` have nearer to the processor, before they become current one after the other. Only a hint: it
+    /// changes nothing, and no access depends on it. [`PREFETCH_BATCH`](crate::keyed::PREFETCH_BATCH) keys at a time are best.
+    #[inline]
+    pub fn prefetch(&self, keys: &[PreparedKey<K>]) {
+        each!(self, b => b.prefetch(keys));
     }
 
     /// A copy of the current key.

@@ -9,6 +9,7 @@ use crate::descriptor::StateData;
 use crate::keyed::{MapKey, Namespace};
 use crate::snapshot::PairWriter;
 use crate::snapshot::key_layout::{is_variable_sized, read_length_mark, write_length_mark};
+use millpond_core::memory::prefetch_slice;
 use millpond_core::{Error, Result};
 use millpond_types::serializer::list::ListSerializer;
 use millpond_types::serializer::map::MapSerializer;
@@ -96,6 +97,12 @@ pub(crate) trait EntryCodec<V>: Clone + Send + Sync + 'static {
     /// What is needed to read under a stored description.
     type Reading;
 
+    /// Whether a value has memory of its own that each access goes to.
+    const HAS_HEAP: bool = false;
+
+    /// Asks for the memory of its own that an access to `value` begins with.
+    #[inline]
+    fn prefetch(&self, _value: &V) {}
     /// The description that is stored.
     fn snapshot(&self) -> SerializerSnapshot;
     /// Whether values stored under `stored` can be read.
@@ -249,6 +256,12 @@ impl<T: StateData> EntryCodec<Vec<T>> for ListCodec<T> {
     const SHARD_TARGET: usize = SHARD_TARGET_COLLECTIONS;
     type Reading = Reader<T>;
 
+    const HAS_HEAP: bool = true;
+
+    #[inline]
+    fn prefetch(&self, list: &Vec<T>) {
+        prefetch_slice(list);
+    }
     fn snapshot(&self) -> SerializerSnapshot {
         ListSerializer::new(self.0.clone()).snapshot()
     }
@@ -307,6 +320,12 @@ impl<UK: MapKey, UV: StateData> EntryCodec<SmallMap<UK, UV>> for MapCodec<UK, UV
     const SHARD_TARGET: usize = SHARD_TARGET_COLLECTIONS;
     type Reading = (Reader<UK>, Reader<UV>);
 
+    const HAS_HEAP: bool = true;
+
+    #[inline]
+    fn prefetch(&self, map: &SmallMap<UK, UV>) {
+        map.prefetch();
+    }
     fn snapshot(&self) -> SerializerSnapshot {
         self.whole().snapshot()
     }

@@ -1,8 +1,8 @@
 //! Expired values in a table: how each kind of value finds and removes its own, and the sweep that does so bit by bit.
 //!
-//! A sweep goes round over the buckets of all shards and stops when its budget is spent; the next one goes on there. A
-//! bucket keeps its place until its shard grows or is split, so between two such moments every entry is met once a round;
-//! one that moves past the sweep is met in the next round. A frozen shard is looked at as it is, and taken back (which may
+//! A sweep goes round over the entries of all shards and stops when its budget is spent; the next one goes on there. An
+//! entry keeps its position until it fills the gap of a removed one or its shard is split, so between two such moments every
+//! entry is met once a round; one that moves past the sweep is met in the next round. A frozen shard is looked at as it is, and taken back (which may
 //! copy it) only when something in it is to be removed.
 
 use super::small_map::SmallMap;
@@ -150,7 +150,7 @@ impl<UK: MapKey, UV: StateData> Expiring for SmallMap<UK, TtlValue<UV>> {
 pub(super) struct Cursor {
     pub(super) group: usize,
     pub(super) slot: usize,
-    pub(super) bucket: usize,
+    pub(super) position: usize,
     pub(super) element: usize,
 }
 
@@ -159,15 +159,15 @@ pub(super) struct Cursor {
 pub(super) struct Budget {
     /// Elements to look at.
     pub(super) elements: usize,
-    /// Buckets to look into, most of them perhaps empty.
-    pub(super) buckets: usize,
+    /// Shards to look into, most of them perhaps empty.
+    pub(super) shards: usize,
     /// Elements looked at beyond the budget.
     pub(super) overdrawn: usize,
 }
 
 impl Budget {
     pub(super) fn spent(&self) -> bool {
-        self.elements == 0 || self.buckets == 0
+        self.elements == 0 || self.shards == 0
     }
     pub(super) fn charge(&mut self, elements: usize) {
         self.overdrawn += elements.saturating_sub(self.elements);
@@ -175,8 +175,8 @@ impl Budget {
     }
 }
 
-/// How many buckets a sweep may look into for each element: tables are half full or more, unless they were emptied.
-const BUCKETS_PER_ELEMENT: usize = 64;
+/// How many shards a sweep may look into for each element: hardly any is empty, unless the state was emptied.
+const SHARDS_PER_ELEMENT: usize = 64;
 
 /// Sweeps one table with each access to it. Flink's `TtlIncrementalCleanup`.
 pub(super) struct IncrementalCleanup<K, N, V, C> {
@@ -216,7 +216,7 @@ where
         let elements = allowance - debt;
         let mut budget = Budget {
             elements,
-            buckets: elements.saturating_mul(BUCKETS_PER_ELEMENT),
+            shards: elements.saturating_mul(SHARDS_PER_ELEMENT),
             overdrawn: 0,
         };
         let mut cursor = self.cursor.get();

@@ -39,7 +39,7 @@ impl<K: StateKey, N: Namespace, V: StateData, C: EntryCodec<V>> FrozenState for 
             return Ok(());
         };
         let mut prefix = DataOutput::new();
-        for entry in shard.shard.iter() {
+        for entry in shard.shard.entries() {
             let kept = match self.filter {
                 Some((filter, moment)) => filter(&entry.value, moment),
                 None => Kept::All,

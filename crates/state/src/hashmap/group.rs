@@ -1,6 +1,6 @@
 //! The entries of one key group: small shards that a snapshot can share, addressed by linear hashing.
 //!
-//! A shard is a hash table of some hundreds of entries. Linear hashing (Litwin, 1980) grows the group by one shard at a
+//! A [`Shard`] is a hash table of some hundreds of entries. Linear hashing (Litwin, 1980) grows the group by one shard at a
 //! time: shard `n` takes over half of shard `n - base`, where `base` is the largest power of two up to `n`. So no insert ever
 //! rehashes more than one shard, the place of an entry follows from its hash and the number of shards alone, and a lookup
 //! needs no directory. Shard numbers never change, which incremental snapshots rely on.
@@ -10,8 +10,8 @@
 //! Neither side ever locks.
 
 use super::expire::{Budget, Cursor, Expiring};
+use super::shard::Shard;
 use crate::ttl::Expiry;
-use hashbrown::HashTable;
 use std::sync::Arc;
 
 /// Counts snapshots of one backend instance; 0 is before the first.
@@ -21,15 +21,15 @@ pub(crate) type Epoch = u64;
 #[derive(Debug)]
 pub(super) enum Slot<E> {
     /// Changed since the last snapshot.
-    Owned(HashTable<E>),
+    Owned(Shard<E>),
     /// As it was at snapshot `since`, and at each one after that.
-    Frozen { shard: Arc<HashTable<E>>, since: Epoch },
+    Frozen { shard: Arc<Shard<E>>, since: Epoch },
 }
 
 /// A shard in a snapshot.
 #[derive(Debug)]
 pub(super) struct FrozenShard<E> {
-    pub(super) shard: Arc<HashTable<E>>,
+    pub(super) shard: Arc<Shard<E>>,
     pub(super) since: Epoch,
 }
 
@@ -47,7 +47,7 @@ pub(super) struct Group<E> {
 
 impl<E> Slot<E> {
     #[inline]
-    fn shard(&self) -> &HashTable<E> {
+    fn shard(&self) -> &Shard<E> {
         match self {
             Slot::Owned(shard) => shard,
             Slot::Frozen { shard, .. } => shard,
@@ -57,7 +57,7 @@ impl<E> Slot<E> {
 
 impl<E: Clone> Slot<E> {
     #[inline]
-    fn shard_mut(&mut self) -> &mut HashTable<E> {
+    fn shard_mut(&mut self) -> &mut Shard<E> {
         if let Slot::Frozen { .. } = self {
             self.thaw();
         }
@@ -71,23 +71,25 @@ impl<E: Clone> Slot<E> {
     #[cold]
     #[inline(never)]
     fn thaw(&mut self) {
-        let slot = std::mem::replace(self, Slot::Owned(HashTable::new()));
+        let slot = std::mem::replace(self, Slot::Owned(Shard::default()));
         *self = match slot {
             Slot::Frozen { shard, .. } => Slot::Owned(Arc::unwrap_or_clone(shard)),
             owned => owned,
         };
     }
 
-    /// Removes the expired of the values in the entry that a bucket holds. Answers whether all of them were looked at.
-    fn sweep_bucket<V: Expiring>(
+    /// Removes the expired of the values in the entry at the cursor. Answers whether the next position is to be looked at:
+    /// not when all of an entry is gone, since another one has taken its place, nor when there is more in it.
+    fn sweep_entry<V: Expiring>(
         &mut self,
         cursor: &mut Cursor,
         budget: &mut Budget,
         moment: Expiry,
         value: impl Fn(&E) -> &V,
         value_mut: impl Fn(&mut E) -> &mut V,
+        hasher: impl Fn(&E) -> u64,
     ) -> bool {
-        let Some(found) = self.shard().get_bucket(cursor.bucket).map(&value) else {
+        let Some(found) = self.shard().entries().get(cursor.position).map(&value) else {
             return true;
         };
         let (from, max) = (cursor.element, budget.elements);
@@ -97,17 +99,19 @@ impl<E: Clone> Slot<E> {
             cursor.element += looked;
             return cursor.element >= found.elements();
         }
-        let Ok(mut found) = self.shard_mut().get_bucket_entry(cursor.bucket) else {
+        let shard = self.shard_mut();
+        let Some(found) = shard.entry_mut(cursor.position).map(value_mut) else {
             return true;
         };
-        let removed = value_mut(found.get_mut()).remove_over(from, max, moment);
+        let removed = found.remove_over(from, max, moment);
         budget.charge(removed.cost.max(1));
-        cursor.element = removed.next;
-        let done = removed.gone || removed.next >= value(found.get()).elements();
         if removed.gone {
-            found.remove();
+            shard.remove_at(cursor.position, hasher);
+            cursor.element = 0;
+            return false;
         }
-        done
+        cursor.element = removed.next;
+        removed.next >= found.elements()
     }
 
     fn freeze(&mut self, epoch: Epoch) -> FrozenShard<E> {
@@ -133,7 +137,7 @@ impl<E> Group<E> {
     /// A group without entries. Its shards hold `shard_target` entries on average when it is large.
     pub(super) fn new(shard_target: usize) -> Self {
         Group {
-            slots: vec![Slot::Owned(HashTable::new())],
+            slots: vec![Slot::Owned(Shard::default())],
             mask: 0,
             len: 0,
             len_to_split: shard_target,
@@ -145,8 +149,7 @@ impl<E> Group<E> {
         self.len
     }
 
-    /// The shard that holds the entries with this hash. Bits 32 and up choose it: the table inside a shard uses the
-    /// lowest bits and the highest seven.
+    /// The shard that holds the entries with this hash. Bits 32 and up choose it: the shard itself uses those below.
     #[inline]
     fn index(&self, hash: u64) -> usize {
         let bits = (hash >> 32) as u32;
@@ -162,8 +165,22 @@ impl<E> Group<E> {
         self.slots.get(self.index(hash))?.shard().find(hash, eq)
     }
 
+    /// How many shards it has.
+    #[inline]
+    pub(super) fn shards(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Asks for the memory in which a lookup of this hash begins, and returns the shard in which it goes on.
+    #[inline]
+    pub(super) fn prefetch(&self, hash: u64) -> Option<&Shard<E>> {
+        let shard = self.slots.get(self.index(hash))?.shard();
+        shard.prefetch_index(hash);
+        Some(shard)
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = &E> {
-        self.slots.iter().flat_map(|slot| slot.shard().iter())
+        self.slots.iter().flat_map(|slot| slot.shard().entries())
     }
 }
 
@@ -198,7 +215,7 @@ impl<E: Clone> Group<E> {
     pub(super) fn replace(
         &mut self,
         hash: u64,
-        mut eq: impl FnMut(&E) -> bool,
+        eq: impl FnMut(&E) -> bool,
         change: impl FnOnce(Option<E>) -> Option<E>,
         hasher: impl Fn(&E) -> u64,
     ) {
@@ -206,19 +223,16 @@ impl<E: Clone> Group<E> {
         let Some(slot) = self.slots.get_mut(index) else {
             return;
         };
-        match slot.shard_mut().find_entry(hash, &mut eq) {
-            Ok(found) => {
-                let (entry, vacant) = found.remove();
-                match change(Some(entry)) {
-                    Some(entry) => {
-                        vacant.insert(entry);
-                    }
-                    None => self.len -= 1,
+        let shard = slot.shard_mut();
+        match shard.seek(hash, eq) {
+            Some(found) => {
+                if !shard.replace(found, hasher, |entry| change(Some(entry))) {
+                    self.len -= 1;
                 }
             }
-            Err(absent) => {
+            None => {
                 if let Some(entry) = change(None) {
-                    absent.into_table().insert_unique(hash, entry, &hasher);
+                    shard.insert_unique(hash, entry, &hasher);
                     self.grew(hasher);
                 }
             }
@@ -232,16 +246,18 @@ impl<E: Clone> Group<E> {
         hash: u64,
         mut eq: impl FnMut(&E) -> bool,
         change: impl FnOnce(&mut E) -> (R, bool),
+        hasher: impl Fn(&E) -> u64,
     ) -> Option<R> {
         let index = self.index(hash);
         let slot = self.slots.get_mut(index)?;
         if let Slot::Frozen { shard, .. } = slot {
-            shard.find(hash, &mut eq)?;
+            shard.seek(hash, &mut eq)?;
         }
-        let mut found = slot.shard_mut().find_entry(hash, &mut eq).ok()?;
-        let (out, remove) = change(found.get_mut());
+        let shard = slot.shard_mut();
+        let found = shard.seek(hash, &mut eq)?;
+        let (out, remove) = change(shard.found_mut(found)?);
         if remove {
-            found.remove();
+            shard.remove(found, hasher);
             self.len -= 1;
         }
         Some(out)
@@ -261,20 +277,17 @@ impl<E: Clone> Group<E> {
     fn split(&mut self, hasher: impl Fn(&E) -> u64) {
         let new_index = self.slots.len();
         let count = new_index as u32 + 1;
-        self.slots.push(Slot::Owned(HashTable::new()));
+        self.slots.push(Slot::Owned(Shard::default()));
         self.mask = count.next_power_of_two() - 1;
         self.len_to_split = self.shard_target.saturating_mul(new_index + 1);
         let source = new_index & (self.mask >> 1) as usize;
         let Some(source) = self.slots.get_mut(source) else {
             return;
         };
-        let source = source.shard_mut();
         let mask = self.mask;
-        let moves = |e: &mut E| (hasher(e) >> 32) as u32 & mask == new_index as u32;
-        let mut target = HashTable::with_capacity(source.len() / 2 + 8);
-        for entry in source.extract_if(moves) {
-            target.insert_unique(hasher(&entry), entry, &hasher);
-        }
+        let target = source
+            .shard_mut()
+            .split(hasher, |hash| (hash >> 32) as u32 & mask == new_index as u32);
         if let Some(slot) = self.slots.last_mut() {
             *slot = Slot::Owned(target);
         }
@@ -289,28 +302,25 @@ impl<E: Clone> Group<E> {
         moment: Expiry,
         value: impl Fn(&E) -> &V,
         value_mut: impl Fn(&mut E) -> &mut V,
+        hasher: impl Fn(&E) -> u64,
     ) -> bool {
         while let Some(slot) = self.slots.get_mut(cursor.slot) {
-            let shard = slot.shard();
-            let end = if shard.is_empty() { 0 } else { shard.num_buckets() };
-            // A shard costs a bucket, else a sweep over nothing would have no end.
-            budget.buckets = budget.buckets.saturating_sub(1);
-            while cursor.bucket < end {
+            // A shard costs a look, else a sweep over nothing would have no end.
+            budget.shards = budget.shards.saturating_sub(1);
+            while cursor.position < slot.shard().len() {
                 if budget.spent() {
                     return false;
                 }
-                budget.buckets -= 1;
                 let before = slot.shard().len();
-                let done = slot.sweep_bucket(cursor, budget, moment, &value, &value_mut);
+                let done = slot.sweep_entry(cursor, budget, moment, &value, &value_mut, &hasher);
                 self.len -= before - slot.shard().len();
-                if !done {
-                    return false;
+                if done {
+                    cursor.position += 1;
+                    cursor.element = 0;
                 }
-                cursor.bucket += 1;
-                cursor.element = 0;
             }
             cursor.slot += 1;
-            cursor.bucket = 0;
+            cursor.position = 0;
             cursor.element = 0;
             if budget.spent() {
                 return false;

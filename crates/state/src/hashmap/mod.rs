@@ -7,6 +7,7 @@ mod frozen;
 mod group;
 mod kinds;
 pub(crate) mod register;
+mod shard;
 pub(crate) mod small_map;
 mod state;
 mod table;
@@ -14,7 +15,7 @@ mod ttl;
 
 use crate::backend::KeyedStateBackendParameters;
 use crate::handle::KeyedStateHandle;
-use crate::keyed::{KeyContext, Namespace};
+use crate::keyed::{KeyContext, Namespace, PreparedKey};
 use crate::query::Pairs;
 use crate::snapshot::incremental::IncrementalSnapshots;
 use crate::snapshot::restored::{FrozenRestored, RestoredStates};
@@ -100,6 +101,10 @@ impl<K: StateKey> HashMapKeyedStateBackend<K> {
 
     pub(crate) fn key_group_range(&self) -> KeyGroupRange {
         self.parameters.key_group_range
+    }
+
+    pub(crate) fn prefetch(&self, keys: &[PreparedKey<K>]) {
+        self.states.iter().for_each(|s| s.state.prefetch(keys));
     }
 
     pub(crate) fn num_entries(&self) -> usize {

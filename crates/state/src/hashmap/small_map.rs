@@ -5,6 +5,7 @@
 
 use hashbrown::HashTable;
 use millpond_core::hash::fixed_hash;
+use millpond_core::memory::prefetch_slice;
 use std::hash::Hash;
 
 /// From how many entries on there is an index.
@@ -31,6 +32,12 @@ impl<K: Hash + Eq, V> SmallMap<K, V> {
     #[inline]
     pub(crate) fn len(&self) -> usize {
         self.entries.len()
+    }
+
+    /// Asks for the memory that an access begins with.
+    #[inline]
+    pub(super) fn prefetch(&self) {
+        prefetch_slice(&self.entries);
     }
 
     #[inline]

@@ -5,7 +5,7 @@
 use super::expire::{Budget, Cursor, Expiring};
 use super::group::{Epoch, FrozenShard, Group};
 use crate::descriptor::StateData;
-use crate::keyed::Namespace;
+use crate::keyed::{Namespace, PREFETCH_BATCH, PreparedKey};
 use crate::ttl::Expiry;
 use millpond_core::hash::fixed_hash;
 use millpond_core::{Error, Result};
@@ -99,6 +99,41 @@ impl<K: StateKey, N: Namespace, V: StateData> StateTable<K, N, V> {
         Ok(found.map(|e| &e.value))
     }
 
+    /// Asks for the memory of the values of `keys`: first of all for where each lookup begins, and only then for what was
+    /// found there, so that the waits for memory overlap. Hands the values that are there to `then`, if there is anything
+    /// more to ask for.
+    pub(super) fn prefetch(&self, keys: &[PreparedKey<K>], namespace: &N, then: Option<impl Fn(&V)>) {
+        // A state so small lies in the processor's cache, where asking costs more than waiting.
+        let first = keys.first().and_then(|key| self.group(key.key_group).ok());
+        if first.is_none_or(|group| group.shards() == 1) {
+            return;
+        }
+        for keys in keys.chunks(PREFETCH_BATCH) {
+            let mut shards = [None; PREFETCH_BATCH];
+            for (shard, key) in shards.iter_mut().zip(keys) {
+                *shard = self
+                    .group(key.key_group)
+                    .ok()
+                    .and_then(|group| group.prefetch(key.hash));
+            }
+            let found = || {
+                shards
+                    .iter()
+                    .zip(keys)
+                    .filter_map(|(shard, key)| Some(((*shard)?, key)))
+            };
+            for (shard, key) in found() {
+                shard.prefetch_entry(key.hash);
+            }
+            let Some(then) = &then else { continue };
+            for (shard, key) in found() {
+                if let Some(entry) = shard.find(key.hash, is(&key.key, namespace)) {
+                    then(&entry.value);
+                }
+            }
+        }
+    }
+
     /// Changes the value or inserts one.
     #[inline]
     pub(super) fn upsert<A>(
@@ -174,7 +209,7 @@ impl<K: StateKey, N: Namespace, V: StateData> StateTable<K, N, V> {
         change: impl FnOnce(&mut V) -> (R, bool),
     ) -> Result<Option<R>> {
         let group = self.group_mut(place.key_group)?;
-        Ok(group.change(place.hash, is(key, namespace), |e| change(&mut e.value)))
+        Ok(group.change(place.hash, is(key, namespace), |e| change(&mut e.value), hash_of))
     }
 
     pub(super) fn len(&self) -> usize {
@@ -219,7 +254,7 @@ impl<K: StateKey, N: Namespace, V: StateData> StateTable<K, N, V> {
         V: Expiring,
     {
         while let Some(group) = self.groups.get_mut(cursor.group) {
-            if !group.sweep(cursor, budget, moment, |e| &e.value, |e| &mut e.value) {
+            if !group.sweep(cursor, budget, moment, |e| &e.value, |e| &mut e.value, hash_of) {
                 return;
             }
             *cursor = Cursor {

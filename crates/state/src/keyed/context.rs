@@ -7,6 +7,21 @@ use millpond_types::key_group::murmur_hash;
 use std::cell::{Cell, Ref, RefCell};
 use std::fmt;
 
+/// For how many keys it is best to ask ahead: about as many accesses to memory as a processor can have under way, and what
+/// they bring still lies in its nearest cache when the last of the keys is used.
+pub const PREFETCH_BATCH: usize = 16;
+
+/// A key that will be the current one soon, with everything that is computed from it.
+///
+/// Made by [`KeyContext::prepare`]; a batch of them goes to `KeyedStateBackend::prefetch`, and then one by one to
+/// [`KeyContext::set_prepared_key`].
+#[derive(Clone, Debug)]
+pub struct PreparedKey<K> {
+    pub(crate) key: K,
+    pub(crate) hash: u64,
+    pub(crate) key_group: u32,
+}
+
 /// The current key of a keyed operator instance, its hash and its key group. Flink's `InternalKeyContext`.
 ///
 /// The backend shares it with all its states: setting the key once moves them all.
@@ -42,12 +57,31 @@ impl<K: StateKey> KeyContext<K> {
     /// IllegalState when called from inside a callback that a state lends a value to.
     #[inline]
     pub fn set_current_key(&self, key: K) -> Result<()> {
+        self.set_prepared_key(self.prepare(key))
+    }
+
+    /// Computes what an access with this key needs.
+    #[inline]
+    pub fn prepare(&self, key: K) -> PreparedKey<K> {
+        PreparedKey {
+            hash: fixed_hash(&key),
+            key_group: self.key_group_of(&key),
+            key,
+        }
+    }
+
+    /// Makes a prepared key the one that every later state access is about.
+    ///
+    /// # Errors
+    /// As [`KeyContext::set_current_key`].
+    #[inline]
+    pub fn set_prepared_key(&self, prepared: PreparedKey<K>) -> Result<()> {
         let Ok(mut slot) = self.key.try_borrow_mut() else {
             return Err(in_use());
         };
-        self.hash.set(fixed_hash(&key));
-        self.key_group.set(self.key_group_of(&key));
-        *slot = Some(key);
+        self.hash.set(prepared.hash);
+        self.key_group.set(prepared.key_group);
+        *slot = Some(prepared.key);
         drop(slot);
         if self.has_listeners.get() {
             self.tell_listeners();

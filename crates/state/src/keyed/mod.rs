@@ -17,7 +17,7 @@ mod reducing;
 mod value;
 
 pub use aggregating::AggregatingState;
-pub use context::KeyContext;
+pub use context::{KeyContext, PREFETCH_BATCH, PreparedKey};
 pub use list::ListState;
 pub(crate) use loading::{Entry, Loading};
 pub use map::MapState;

@@ -12,7 +12,7 @@ use super::state::KeysOf;
 use super::timers::RegisteredTimers;
 use crate::backend::KeyedStateBackendParameters;
 use crate::handle::KeyedStateHandle;
-use crate::keyed::{KeyContext, Namespace};
+use crate::keyed::{KeyContext, Namespace, PreparedKey};
 use crate::query::Pairs;
 use crate::snapshot::pairs::key_group_prefix_bytes;
 use crate::snapshot::{
@@ -111,6 +111,9 @@ impl<K: StateKey> RocksDBKeyedStateBackend<K> {
     }
 
     /// Reads everything: the database doesn't count.
+    /// What lies in a database is not asked for ahead.
+    pub(crate) fn prefetch(&self, _keys: &[PreparedKey<K>]) {}
+
     pub(crate) fn num_entries(&self) -> usize {
         self.states
             .iter()

@@ -12,13 +12,14 @@ use millpond_core::host::Clock;
 use millpond_core::{Error, Result};
 use millpond_state::backend::{KeyedStateBackend, KeyedStateBackendParameters};
 use millpond_state::handle::OperatorSubtaskState;
-use millpond_state::keyed::KeyContext;
+use millpond_state::keyed::{KeyContext, PreparedKey};
 use millpond_state::operator_state::OperatorStateBackend;
 use millpond_state::query::{QueryAnswer, QueryKey};
 use millpond_state::snapshot::SnapshotKind;
 use millpond_state::timer::InternalTimerService;
 use millpond_types::key_group::key_group_range_for_operator;
 use millpond_types::{StateKey, StateType, VoidNamespace};
+use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -26,6 +27,8 @@ use std::sync::Arc;
 pub(in crate::operators) struct KeyedCore<K, N = VoidNamespace> {
     backend: KeyedStateBackend<K>,
     pub(in crate::operators) keys: Rc<KeyContext<K>>,
+    /// Keys of the records that come next, in their order.
+    expected: VecDeque<PreparedKey<K>>,
     pub(in crate::operators) timers: InternalTimerService<K, N>,
     operator_state: OperatorStateBackend,
     pub(in crate::operators) clock: Arc<dyn Clock>,
@@ -71,6 +74,7 @@ impl<K: StateKey, N: StateType> KeyedCore<K, N> {
         Ok(KeyedCore {
             keys: Rc::clone(backend.key_context()),
             backend,
+            expected: VecDeque::new(),
             timers,
             operator_state,
             clock: Arc::clone(&ctx.clock),
@@ -131,8 +135,24 @@ impl<K: StateKey> KeyedCore<K> {
         KeyedCore::open_with_timers(ctx, side_outputs.clone(), USER_TIMERS, open)
     }
 
-    /// Lets `call` process an element of `key`.
+    /// Asks for the memory of what the state has for the keys that come next.
     #[inline]
+    pub(super) fn expect(&mut self, keys: impl Iterator<Item = K>) {
+        self.expected.clear();
+        self.expected.extend(keys.map(|key| self.keys.prepare(key)));
+        self.backend.prefetch(self.expected.make_contiguous());
+    }
+
+    /// The next key: the first of those expected, else what `select` says.
+    #[inline]
+    pub(super) fn next_key(&mut self, select: impl FnOnce() -> K) -> PreparedKey<K> {
+        match self.expected.pop_front() {
+            Some(key) => key,
+            None => self.keys.prepare(select()),
+        }
+    }
+
+    /// Lets `call` process an element of `key`.
     pub(super) fn process<T>(
         &mut self,
         key: K,
@@ -140,8 +160,21 @@ impl<K: StateKey> KeyedCore<K> {
         out: &mut dyn ChainOutput<T>,
         call: impl FnOnce(&mut KeyedContext<'_, K>, &mut Collector<'_, T>) -> Result<()>,
     ) -> Result<()> {
+        let key = self.keys.prepare(key);
+        self.process_prepared(key, timestamp, out, call)
+    }
+
+    /// The same for a key of which everything is known.
+    #[inline]
+    pub(super) fn process_prepared<T>(
+        &mut self,
+        key: PreparedKey<K>,
+        timestamp: i64,
+        out: &mut dyn ChainOutput<T>,
+        call: impl FnOnce(&mut KeyedContext<'_, K>, &mut Collector<'_, T>) -> Result<()>,
+    ) -> Result<()> {
         self.meter.took_one();
-        self.keys.set_current_key(key)?;
+        self.keys.set_prepared_key(key)?;
         let current = self.keys.current_key()?;
         let key: &K = &current;
         let mut timers = KeyTimers {

@@ -8,6 +8,7 @@ use crate::operator::{ChainOutput, OneInputOperator};
 use millpond_api::SideOutputs;
 use millpond_api::function::{KeyedProcessFunction, TimeDomain};
 use millpond_core::Result;
+use millpond_state::keyed::PREFETCH_BATCH;
 
 /// Runs a function over a keyed stream.
 pub(crate) struct KeyedProcessOperator<F: KeyedProcessFunction> {
@@ -42,6 +43,15 @@ impl<F: KeyedProcessFunction> OneInputOperator for KeyedProcessOperator<F> {
 
     keyed_lifecycle!();
 
+    fn lookahead(&self) -> usize {
+        PREFETCH_BATCH
+    }
+    #[inline]
+    fn expect(&mut self, upcoming: &[F::In]) {
+        if let Some(core) = &mut self.core {
+            core.expect(upcoming.iter().map(&*self.selector));
+        }
+    }
     #[inline]
     fn process_element(
         &mut self,
@@ -51,7 +61,8 @@ impl<F: KeyedProcessFunction> OneInputOperator for KeyedProcessOperator<F> {
     ) -> Result<()> {
         let core = self.core.as_mut().ok_or_else(not_initialized)?;
         let function = &mut self.function;
-        core.process((self.selector)(&value), timestamp, out, |ctx, out| {
+        let key = core.next_key(|| (self.selector)(&value));
+        core.process_prepared(key, timestamp, out, |ctx, out| {
             function.process_element(value, ctx, out)
         })
     }

@@ -21,11 +21,19 @@ fn put(group: &mut Group<Pair>, key: u64, value: u64) {
 }
 
 fn take(group: &mut Group<Pair>, key: u64) -> Option<u64> {
-    group.change(fixed_hash(&key), |e| e.0 == key, |e| (e.1, true))
+    group.change(
+        fixed_hash(&key),
+        |e| e.0 == key,
+        |e| (e.1, true),
+        |e| fixed_hash(&e.0),
+    )
 }
 
 fn contents(shards: &[FrozenShard<Pair>]) -> BTreeMap<u64, u64> {
-    shards.iter().flat_map(|s| s.shard.iter().copied()).collect()
+    shards
+        .iter()
+        .flat_map(|s| s.shard.entries().iter().copied())
+        .collect()
 }
 
 /// Random puts and removals with small shards, so that they split all the time; every few steps a snapshot is taken and one
@@ -83,7 +91,7 @@ fn a_frozen_shard_remembers_since_when() {
     let shards = group.freeze(2);
     let young: Vec<_> = shards.iter().filter(|s| s.since == 2).collect();
     assert_eq!(young.len(), 1);
-    assert!(young[0].shard.iter().any(|e| e.0 == 5));
+    assert!(young[0].shard.entries().iter().any(|e| e.0 == 5));
     assert!(shards.iter().all(|s| s.since == 1 || s.since == 2));
 }
 
