@@ -1,5 +1,5 @@
 # Every target installs what it lacks: rustup reads rust-toolchain.toml and fetches the pinned toolchain by itself.
-.PHONY: demo test test-all bench bench-flink lint fmt doc clean
+.PHONY: demo test test-rocksdb test-all bench bench-flink flink-it lint fmt doc clean help
 .DEFAULT_GOAL := help
 
 CARGO ?= cargo
@@ -8,7 +8,7 @@ OUT ?= out
 FLINK ?= 2.3.0 1.20.0
 
 help: ## Show this list.
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: ## Build and run the main job on a year of flights.
 	$(CARGO) build --release --bin flights
@@ -22,11 +22,13 @@ test: lint doc ## Everything that must pass: format, lints, docs, unit, property
 # The native library is built once, optimized; every profile links it.
 ROCKSDB_CRATES = -p millpond-state -p millpond-runtime -p millpond --features millpond-state/rocksdb,millpond-runtime/rocksdb,millpond/rocksdb
 
-test-all: test ## The same, and the RocksDB backend; builds RocksDB the first time.
+test-rocksdb: ## Lints, docs and tests of everything that the RocksDB backend is built into; builds RocksDB the first time.
 	@env="$$(scripts/rocksdb-native.sh)" && eval "$$env" && \
 	$(CARGO) clippy $(ROCKSDB_CRATES) --all-targets --quiet -- -D warnings && \
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc -p millpond-state --features rocksdb --no-deps --quiet && \
 	$(CARGO) test $(ROCKSDB_CRATES) --quiet
+
+test-all: test test-rocksdb flink-it ## All of them: test, test-rocksdb and flink-it.
 
 bench: ## Measure state access, snapshots and the engine; one line an operation.
 	$(CARGO) run --quiet --release -p millpond-bench
