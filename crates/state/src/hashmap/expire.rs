@@ -11,6 +11,7 @@ use crate::descriptor::StateData;
 use crate::hashmap::codec::EntryCodec;
 use crate::keyed::{MapKey, Namespace};
 use crate::ttl::{Expiry, TtlCleanup, TtlValue};
+use millpond_core::Result;
 use millpond_core::host::Clock;
 use millpond_types::StateKey;
 use std::cell::Cell;
@@ -206,12 +207,12 @@ where
     V: Expiring,
     C: EntryCodec<V>,
 {
-    fn step(&self, moment: Expiry, written: usize) {
+    fn step(&self, moment: Expiry, written: usize) -> Result<()> {
         let allowance = self.cleanup_size.saturating_mul(written);
         let debt = self.debt.get();
         self.debt.set(debt.saturating_sub(allowance));
         if debt >= allowance {
-            return;
+            return Ok(());
         }
         let elements = allowance - debt;
         let mut budget = Budget {
@@ -223,6 +224,7 @@ where
         self.state.sweep(&mut cursor, &mut budget, moment);
         self.cursor.set(cursor);
         self.debt.set(budget.overdrawn);
+        Ok(())
     }
 }
 

@@ -14,8 +14,8 @@ use crate::keyed::{
     AggregatingState, KeyContext, ListState, MapKey, MapState, Namespace, ReducingState, ValueState,
 };
 use crate::ttl::{
-    Expiry, StateTtlConfig, TtlAggregatingState, TtlCleanup, TtlContext, TtlListState, TtlMapState,
-    TtlReducingState, TtlSerializer, TtlValue, TtlValueState,
+    StateTtlConfig, TtlAggregatingState, TtlContext, TtlListState, TtlMapState, TtlReducingState,
+    TtlSerializer, TtlValue, TtlValueState,
 };
 use millpond_core::Result;
 use millpond_core::host::Clock;
@@ -51,25 +51,9 @@ impl<K: StateKey> TtlSetup<K> {
                 time_to_live_ms,
             });
         }
-        let cleanup = strategies.incremental_cleanup_strategy().map(|strategy| {
-            let cleanup = Rc::new(IncrementalCleanup::new(Rc::clone(state), strategy.cleanup_size));
-            if strategy.run_cleanup_for_every_record {
-                // Weak, for the state knows the context.
-                let (weak, clock) = (Rc::downgrade(&cleanup), Arc::clone(&self.clock));
-                self.context.add_listener(move || {
-                    if let Some(cleanup) = weak.upgrade() {
-                        let now_ms = clock.now_ms();
-                        let moment = Expiry {
-                            now_ms,
-                            time_to_live_ms,
-                        };
-                        cleanup.step(moment, 1);
-                    }
-                });
-            }
-            cleanup as Rc<dyn TtlCleanup>
-        });
-        TtlContext::new(&self.config, self.clock, cleanup)
+        TtlContext::with_cleanup(&self.config, self.clock, &self.context, |cleanup_size| {
+            Rc::new(IncrementalCleanup::new(Rc::clone(state), cleanup_size))
+        })
     }
 }
 

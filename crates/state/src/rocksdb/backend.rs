@@ -234,8 +234,14 @@ impl<K: StateKey> RocksDBKeyedStateBackend<K> {
     /// Everything as it is now, to be written in the canonical format.
     fn source(&self, extras: Vec<Box<dyn FrozenState>>) -> SnapshotSource {
         let snapshot = Arc::new(OwnedSnapshot::new(&self.database));
-        let frozen = |(meta, column)| {
+        let left_out = |name: &str| {
+            let open = self.states.iter().find(|s| s.meta.name == name);
+            let expiry = open?.left_out.as_ref()?;
+            Some((Arc::clone(expiry), expiry.now()))
+        };
+        let frozen = |(meta, column): (StateMetaInfoSnapshot, String)| {
             Box::new(FrozenColumn {
+                left_out: left_out(&meta.name),
                 meta,
                 column,
                 snapshot: Arc::clone(&snapshot),

@@ -5,7 +5,7 @@
 //! varies are measured at each change. Which slot leaves is decided by a clock hand that passes over slots used since its
 //! last round. Changed slots are written in batches.
 
-use super::state::ColumnState;
+use super::state::{Buffers, ColumnState};
 use crate::descriptor::StateData;
 use crate::hashmap::codec::{KeyCodec, ValueCodec};
 use crate::keyed::Namespace;
@@ -269,8 +269,8 @@ impl<K: StateKey, N: Namespace, V: StateData> ValueCache<K, N, V> {
                 Some(value) => {
                     buffers.value.clear();
                     state.codec().0.serialize(value, &mut buffers.value)?;
-                    self.batch
-                        .put_cf(column, buffers.key.as_slice(), buffers.value.as_slice());
+                    let Buffers { key, value } = &*buffers;
+                    column.put_in(&mut self.batch, key.as_slice(), value.as_slice())?;
                 }
             }
             if self.batch.size_in_bytes() >= BATCH_BYTES {

@@ -1,15 +1,19 @@
 //! One RocksDB database with what has to outlive it, its column families, and its errors as ours.
 
+use super::expire::{ColumnExpiry, CompactionFilterSlot, Left};
 use super::folder::InstanceFolder;
 use super::options::ColumnOptions;
 use millpond_core::{Error, ErrorKind, Result};
 use rust_rocksdb::ffi_raw::rocksdb_column_family_handle_t;
 use rust_rocksdb::{
     AsColumnFamilyRef, ColumnFamilyDescriptor, DBPinnableSlice, DBRawIteratorWithThreadMode,
-    DBWithThreadMode, MultiThreaded, ReadOptions, SnapshotWithThreadMode, WriteBatch, WriteOptions,
+    DBWithThreadMode, MultiThreaded, Options, ReadOptions, SnapshotWithThreadMode, WriteBatch, WriteOptions,
 };
+use std::cell::OnceCell;
+use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 pub(super) type Db = DBWithThreadMode<MultiThreaded>;
 /// Takes a key and its value; says whether to go on.
@@ -22,15 +26,30 @@ pub(super) struct Database {
     /// Without a log: checkpoints are the durability.
     write: WriteOptions,
     pub(super) options: Arc<ColumnOptions>,
+    /// Those of the column families whose values have a time to live.
+    filters: Mutex<Filters>,
     pub(super) folder: Option<Arc<InstanceFolder>>,
 }
 
+/// Compaction filters by column family.
+type Filters = BTreeMap<String, CompactionFilterSlot>;
+
+/// A column family that a database is opened with.
+pub(super) struct ColumnSpec {
+    pub(super) name: String,
+    /// Whether its values have a time to live.
+    pub(super) expires: bool,
+}
+
 /// A column family of a database, ready for use without a lookup by its name.
+#[derive(Clone)]
 pub(super) struct Column {
     /// Valid as long as `database` lives and the column family was not dropped, which only [`Database::drop_column`] does,
     /// for columns that no state uses.
     raw: *mut rocksdb_column_family_handle_t,
     database: Arc<Database>,
+    /// What is not worth writing any more when it was held back.
+    expiry: OnceCell<Arc<ColumnExpiry>>,
 }
 
 impl AsColumnFamilyRef for Column {
@@ -55,15 +74,23 @@ impl Database {
     /// Opens or creates the database at `path` with the column families `columns`.
     pub(super) fn open(
         path: &Path,
-        columns: &[String],
+        columns: &[ColumnSpec],
         options: Arc<ColumnOptions>,
         folder: Option<Arc<InstanceFolder>>,
     ) -> Result<Arc<Self>> {
-        let descriptors = columns
+        let mut filters = Filters::new();
+        let default = ColumnSpec {
+            name: rust_rocksdb::DEFAULT_COLUMN_FAMILY_NAME.to_owned(),
+            expires: false,
+        };
+        let descriptors: Vec<_> = columns
             .iter()
-            .map(String::as_str)
-            .chain([rust_rocksdb::DEFAULT_COLUMN_FAMILY_NAME])
-            .map(|name| ColumnFamilyDescriptor::new(name, options.column(name)));
+            .chain([&default])
+            .map(|column| {
+                let options = column_options(&options, &mut filters, &column.name, column.expires);
+                ColumnFamilyDescriptor::new(&column.name, options)
+            })
+            .collect();
         let db = Db::open_cf_descriptors(&options.database(), path, descriptors)
             .map_err(|e| db_error("open state database")(e).with("path", path.display()))?;
         let mut write = WriteOptions::default();
@@ -72,15 +99,22 @@ impl Database {
             db,
             write,
             options,
+            filters: Mutex::new(filters),
             folder,
         }))
     }
 
     /// The column family `name`, created when it isn't there.
     pub(super) fn column(self: &Arc<Self>, name: &str) -> Result<Column> {
+        self.column_of(name, false)
+    }
+
+    /// The same; one that is created is for values with a time to live if it `expires`.
+    pub(super) fn column_of(self: &Arc<Self>, name: &str, expires: bool) -> Result<Column> {
         if self.db.cf_handle(name).is_none() {
+            let options = column_options(&self.options, &mut self.lock_filters(), name, expires);
             self.db
-                .create_cf(name, &self.options.column(name))
+                .create_cf(name, &options)
                 .map_err(db_error("create column family"))?;
         }
         let handle = self.db.cf_handle(name).ok_or_else(|| {
@@ -90,12 +124,23 @@ impl Database {
         Ok(Column {
             raw: handle.inner(),
             database: Arc::clone(self),
+            expiry: OnceCell::new(),
         })
     }
 
     /// Drops a column family that no [`Column`] and no iterator is on.
     pub(super) fn drop_column(&self, name: &str) -> Result<()> {
+        self.lock_filters().remove(name);
         self.db.drop_cf(name).map_err(db_error("drop column family"))
+    }
+
+    /// The compaction filter of a column family, if its values have a time to live.
+    pub(super) fn compaction_filter(&self, column: &str) -> Option<CompactionFilterSlot> {
+        self.lock_filters().get(column).cloned()
+    }
+
+    fn lock_filters(&self) -> std::sync::MutexGuard<'_, Filters> {
+        self.filters.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn db(&self) -> &Db {
@@ -112,9 +157,29 @@ impl Database {
     }
 }
 
+/// The options of a column family, with a compaction filter where it needs one.
+fn column_options(options: &ColumnOptions, filters: &mut Filters, name: &str, expires: bool) -> Options {
+    let mut options = options.column(name);
+    if expires {
+        let slot = CompactionFilterSlot::default();
+        options.set_compaction_filter_factory(slot.clone());
+        filters.insert(name.to_owned(), slot);
+    }
+    options
+}
+
 impl Column {
     pub(super) fn database(&self) -> &Arc<Database> {
         &self.database
+    }
+
+    /// Makes RocksDB compact files that are older, also when nothing else asks for it; zero: it doesn't.
+    pub(super) fn compact_after(&self, age: Duration) -> Result<()> {
+        let seconds = age.as_secs().to_string();
+        self.database
+            .db
+            .set_options_cf(self, &[("periodic_compaction_seconds", &seconds)])
+            .map_err(db_error("configure column family"))
     }
 
     #[inline]
@@ -123,6 +188,33 @@ impl Column {
             .db
             .get_pinned_cf(self, key)
             .map_err(db_error("read state"))
+    }
+
+    /// From now on, what was held back and is over is not written.
+    pub(super) fn write_nothing_over(&self, expiry: &Arc<ColumnExpiry>) {
+        self.expiry.get_or_init(|| Arc::clone(expiry));
+    }
+
+    /// Adds to a batch what was held back: that `key` has `value`.
+    #[inline]
+    pub(super) fn put_in(&self, batch: &mut WriteBatch, key: &[u8], value: &[u8]) -> Result<()> {
+        if let Some(expiry) = self.expiry.get() {
+            let mut rest = Vec::new();
+            match expiry.judge(expiry.now(), value, &mut rest)?.left {
+                Left::All => {}
+                Left::Some => {
+                    batch.put_cf(self, key, rest);
+                    return Ok(());
+                }
+                Left::Nothing => {
+                    // What the database has is older.
+                    batch.delete_cf(self, key);
+                    return Ok(());
+                }
+            }
+        }
+        batch.put_cf(self, key, value);
+        Ok(())
     }
 
     #[inline]

@@ -2,8 +2,10 @@
 //! stand in the database.
 
 use super::database::OwnedSnapshot;
+use super::expire::{ColumnExpiry, Left};
 use super::key::group_prefix;
 use crate::snapshot::{FrozenState, PairWriter, StateMetaInfoSnapshot};
+use crate::ttl::Expiry;
 use millpond_core::Result;
 use millpond_types::KeyGroupRange;
 use std::sync::Arc;
@@ -15,6 +17,8 @@ pub(super) struct FrozenColumn {
     pub(super) snapshot: Arc<OwnedSnapshot>,
     pub(super) range: KeyGroupRange,
     pub(super) prefix_bytes: usize,
+    /// What the snapshot leaves out: what was over at a moment.
+    pub(super) left_out: Option<(Arc<ColumnExpiry>, Expiry)>,
 }
 
 impl FrozenState for FrozenColumn {
@@ -31,8 +35,17 @@ impl FrozenState for FrozenColumn {
     fn write_shard(&self, group: usize, _shard: usize, out: &mut PairWriter<'_>) -> Result<()> {
         let (prefix, length) = group_prefix(self.range.first() + group as u32, self.prefix_bytes);
         let prefix = prefix.get(..length).unwrap_or_default();
+        let mut rest = Vec::new();
         self.snapshot.scan(&self.column, prefix, &mut |key, value| {
-            out.raw_pair(key, value)?;
+            let left = match &self.left_out {
+                Some((expiry, moment)) => expiry.judge(*moment, value, &mut rest)?.left,
+                None => Left::All,
+            };
+            match left {
+                Left::All => out.raw_pair(key, value)?,
+                Left::Some => out.raw_pair(key, &rest)?,
+                Left::Nothing => {}
+            }
             Ok(true)
         })
     }

@@ -12,6 +12,7 @@
 mod backend;
 mod cache;
 mod database;
+mod expire;
 mod folder;
 mod frozen;
 mod incremental;

@@ -2,6 +2,7 @@
 
 use super::RocksDBKeyedStateBackend;
 use super::database::Column;
+use super::expire::ColumnExpiry;
 use super::key::{column_name, group_prefix};
 use super::kinds::{RocksAggregating, RocksList, RocksMap, RocksReducing, RocksValue};
 use super::restore::RestoredColumn;
@@ -22,12 +23,15 @@ use millpond_core::{Error, Result};
 use millpond_types::{DataInput, SharedSerializer, StateKey};
 use std::any::Any;
 use std::rc::Rc;
+use std::sync::Arc;
 
 /// A state that was opened.
 pub(super) struct Registered {
     pub(super) meta: StateMetaInfoSnapshot,
     ttl: StateTtlConfig,
     pub(super) column: String,
+    /// What canonical snapshots leave out.
+    pub(super) left_out: Option<Arc<ColumnExpiry>>,
     pub(super) state: Rc<dyn RegisteredState>,
     /// An `Rc<dyn KeysOf<K, N>>` of the state's key and namespace type.
     pub(super) keys: Box<dyn Any>,
@@ -355,7 +359,7 @@ impl<K: StateKey> RocksDBKeyedStateBackend<K> {
             );
         }
         let column = self
-            .take_over(&name, kind, &namespace, &codec)
+            .take_over(&name, kind, &namespace, &codec, ttl.is_enabled())
             .map_err(|e| e.with("state", &name))?;
         let parts = StateParts {
             context: Rc::clone(&self.context),
@@ -369,6 +373,7 @@ impl<K: StateKey> RocksDBKeyedStateBackend<K> {
             meta,
             ttl,
             column,
+            left_out: None,
             state: made.state,
             keys: Box::new(made.keys),
             access: Box::new(Rc::clone(&made.access)),
@@ -383,6 +388,7 @@ impl<K: StateKey> RocksDBKeyedStateBackend<K> {
         kind: StateKind,
         namespace: &SharedSerializer<N>,
         codec: &C,
+        expires: bool,
     ) -> Result<String> {
         let restored: Vec<_> = self.restored_under(name).cloned().collect();
         for stored in &restored {
@@ -398,7 +404,7 @@ impl<K: StateKey> RocksDBKeyedStateBackend<K> {
             }
         }
         let column = kept.unwrap_or_else(|| self.free_column_name(name));
-        let target = self.database.column(&column)?;
+        let target = self.database.column_of(&column, expires)?;
         for stored in restored.iter().filter(|r| r.column != column) {
             let reading = codec.reading(stored.meta.serializer(VALUE_SERIALIZER)?)?;
             let source = self.database.column(&stored.column)?;

@@ -7,7 +7,7 @@
 //! written in batches.
 
 use super::RocksDBOptions;
-use super::database::{Column, Database, db_error, scan};
+use super::database::{Column, ColumnSpec, Database, db_error, scan};
 use super::folder::{InstanceFolder, TemporaryFolder};
 use super::incremental::{Manifest, database_files};
 use super::key::{column_name, group_prefix};
@@ -19,6 +19,7 @@ use crate::snapshot::pairs::{META_DATA_FOLLOWS, key_group_prefix_bytes, read_pai
 use crate::snapshot::restored::check_key;
 use crate::snapshot::{StateMetaInfoSnapshot, full, incremental};
 use crate::stream::StateHandleReader;
+use crate::ttl::is_ttl;
 use bytes::Bytes;
 use millpond_core::{Error, Result, host};
 use millpond_types::{DataInput, KeyGroupRange, StateKey};
@@ -128,7 +129,7 @@ impl<K: StateKey> Restore<'_, K> {
             .map(|(_, i)| i)
     }
 
-    fn create(&self, columns: &[String]) -> Result<Arc<Database>> {
+    fn create(&self, columns: &[ColumnSpec]) -> Result<Arc<Database>> {
         Database::open(
             &self.folder.join("db"),
             columns,
@@ -166,12 +167,7 @@ impl<K: StateKey> Restore<'_, K> {
     ) -> Result<(Arc<Database>, Vec<RestoredColumn>)> {
         let manifest = self.manifest(handle)?;
         self.download(handle, &self.folder.join("db"))?;
-        let columns: Vec<_> = manifest
-            .columns
-            .iter()
-            .filter(|c| !c.is_empty())
-            .cloned()
-            .collect();
+        let columns = column_specs(&manifest);
         let database = self.create(&columns)?;
         let mut restored = Vec::new();
         for (meta, column) in manifest.header.states.iter().zip(&manifest.columns) {
@@ -232,12 +228,7 @@ impl<K: StateKey> Restore<'_, K> {
         let manifest = self.manifest(handle)?;
         let folder = TemporaryFolder(self.folder.join(&format!("restore-{}", handle.range.first())));
         self.download(handle, &folder.0)?;
-        let columns: Vec<_> = manifest
-            .columns
-            .iter()
-            .filter(|c| !c.is_empty())
-            .cloned()
-            .collect();
+        let columns = column_specs(&manifest);
         {
             let source = Database::open(&folder.0, &columns, Arc::clone(&self.options), None)?;
             for (meta, column) in manifest.header.states.iter().zip(&manifest.columns) {
@@ -354,6 +345,18 @@ impl<K: StateKey> Restore<'_, K> {
     }
 }
 
+/// The column families of a checkpoint's database.
+fn column_specs(manifest: &Manifest) -> Vec<ColumnSpec> {
+    let states = manifest.header.states.iter().zip(&manifest.columns);
+    states
+        .filter(|(_, column)| !column.is_empty())
+        .map(|(meta, column)| ColumnSpec {
+            name: column.clone(),
+            expires: is_ttl(meta),
+        })
+        .collect()
+}
+
 /// The column family for entries under this description, made when there is none yet.
 fn target_column(
     database: &Arc<Database>,
@@ -377,7 +380,7 @@ fn target_column(
         }
         part += 1;
     };
-    let made = database.column(&column)?;
+    let made = database.column_of(&column, is_ttl(meta))?;
     restored.push(RestoredColumn {
         meta: meta.clone(),
         column,

@@ -2,6 +2,7 @@
 //! front of the database, when there is one (decision D6).
 
 use super::cache::{CacheShare, ValueCache};
+use super::database::Column;
 use super::state::{ColumnState, KeysOf, RegisteredState, lending};
 use crate::descriptor::StateData;
 use crate::hashmap::codec::ValueCodec;
@@ -23,6 +24,10 @@ impl<K: StateKey, N: Namespace, V: StateData> ValueColumn<K, N, V> {
         let cache =
             share.map(|share| RefCell::new(ValueCache::new(share, state.key_codec(), &state.codec().0)));
         ValueColumn { state, cache }
+    }
+
+    pub(super) fn column(&self) -> &Column {
+        self.state.column()
     }
 
     pub(super) fn set_namespace(&self, namespace: N) -> Result<()> {

@@ -39,13 +39,13 @@ pub enum TtlTimeCharacteristic {
 pub struct IncrementalCleanupStrategy {
     /// How many stored values an access looks at; list elements and map entries count one each. An access that writes
     /// several elements looks at so many for each of them. Default 5. From 3 on, state under constant load stays
-    /// within twice the size of what is alive.
+    /// within twice the size of what is alive. The RocksDB backend looks at what several accesses have paid for at once.
     pub cleanup_size: usize,
     /// Whether each record does so too, even one that doesn't touch the state. Default false.
     pub run_cleanup_for_every_record: bool,
 }
 
-/// Cleanup while RocksDB compacts. Flink's `StateTtlConfig.RocksdbCompactFilterCleanupStrategy`; the HashMap backend
+/// Cleanup while RocksDB compacts, beside that with every access. Flink's `StateTtlConfig.RocksdbCompactFilterCleanupStrategy`; the HashMap backend
 /// ignores it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct RocksdbCompactFilterCleanupStrategy {
@@ -85,7 +85,8 @@ impl CleanupStrategies {
         self.in_background
     }
 
-    /// How the HashMap backend cleans up: as asked for, else by the default unless the background is off.
+    /// How accesses clean up: as asked for, else by the default unless the background is off. In Flink the HashMap
+    /// backend alone does so.
     pub fn incremental_cleanup_strategy(&self) -> Option<IncrementalCleanupStrategy> {
         self.incremental
             .or(self.in_background.then_some(Self::DEFAULT_INCREMENTAL))
@@ -247,9 +248,10 @@ impl StateTtlConfigBuilder {
         self.cleanup.full_snapshot = true;
         self
     }
-    /// On the HashMap backend, each access (with `run_cleanup_for_every_record`, also each record) looks at
+    /// Each access (with `run_cleanup_for_every_record`, also each record) looks at
     /// `cleanup_size` stored values and removes the expired ones. More of it makes each access slower and the garbage
-    /// less. Default 5 an access, unless the background is off.
+    /// less. Default 5 an access, unless the background is off. On RocksDB, too, which Flink leaves to compactions alone:
+    /// [`Self::disable_cleanup_in_background`] with [`Self::cleanup_in_rocksdb_compact_filter`] does that here.
     pub fn cleanup_incrementally(mut self, cleanup_size: usize, run_cleanup_for_every_record: bool) -> Self {
         self.cleanup.incremental = Some(IncrementalCleanupStrategy {
             cleanup_size,

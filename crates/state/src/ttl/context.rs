@@ -1,7 +1,10 @@
 //! What every wrapper decides by: the configuration, the clock, and the cleanup that an access pays for.
 
 use super::{StateTtlConfig, StateVisibility, UpdateType};
+use crate::keyed::KeyContext;
+use millpond_core::Result;
 use millpond_core::host::Clock;
+use millpond_types::StateKey;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -25,7 +28,10 @@ impl Expiry {
 /// Removes expired values of a state in the background, a little at a time.
 pub(crate) trait TtlCleanup {
     /// Takes the next step; `written` says how many values the access wrote that pays for it, at least 1.
-    fn step(&self, expiry: Expiry, written: usize);
+    ///
+    /// # Errors
+    /// Those of the place where the state is. The same step is taken again then.
+    fn step(&self, expiry: Expiry, written: usize) -> Result<()>;
 }
 
 /// What the wrappers of one state share.
@@ -56,12 +62,7 @@ pub(super) enum Then {
 }
 
 impl TtlContext {
-    /// `cleanup` is what the backend does with each access beside it.
-    pub(crate) fn new(
-        config: &StateTtlConfig,
-        clock: Arc<dyn Clock>,
-        cleanup: Option<Rc<dyn TtlCleanup>>,
-    ) -> Self {
+    fn new(config: &StateTtlConfig, clock: Arc<dyn Clock>, cleanup: Option<Rc<dyn TtlCleanup>>) -> Self {
         TtlContext {
             clock,
             time_to_live_ms: config.time_to_live_ms(),
@@ -71,9 +72,45 @@ impl TtlContext {
         }
     }
 
+    /// Lets `cleanup` take a step with each access, and with each record if it is configured so.
+    pub(crate) fn with_cleanup<K: StateKey>(
+        config: &StateTtlConfig,
+        clock: Arc<dyn Clock>,
+        records: &KeyContext<K>,
+        cleanup: impl FnOnce(usize) -> Rc<dyn TtlCleanup>,
+    ) -> Self {
+        let strategy = config.cleanup_strategies().incremental_cleanup_strategy();
+        let cleanup = strategy.map(|strategy| {
+            let cleanup = cleanup(strategy.cleanup_size);
+            if strategy.run_cleanup_for_every_record {
+                // Weak, for the state knows the context.
+                let (weak, clock) = (Rc::downgrade(&cleanup), Arc::clone(&clock));
+                let time_to_live_ms = config.time_to_live_ms();
+                records.add_listener(move || {
+                    if let Some(cleanup) = weak.upgrade() {
+                        let now_ms = clock.now_ms();
+                        let moment = Expiry {
+                            now_ms,
+                            time_to_live_ms,
+                        };
+                        // What fails here is tried again by the next access, which can say so.
+                        let _ = cleanup.step(moment, 1);
+                    }
+                });
+            }
+            cleanup
+        });
+        TtlContext::new(config, clock, cleanup)
+    }
+
     /// Whether a read begins a life anew.
     pub(super) fn updates_on_read(&self) -> bool {
         self.update_on_read
+    }
+
+    /// Whether expired values are removed with accesses.
+    pub(super) fn cleans_up(&self) -> bool {
+        self.cleanup.is_some()
     }
 
     /// The moment of an access. Each access asks once.
@@ -109,9 +146,10 @@ impl TtlContext {
 
     /// The end of an access that wrote `written` values or elements.
     #[inline]
-    pub(super) fn accessed(&self, moment: Expiry, written: usize) {
-        if let Some(cleanup) = &self.cleanup {
-            cleanup.step(moment, written.max(1));
+    pub(super) fn accessed(&self, moment: Expiry, written: usize) -> Result<()> {
+        match &self.cleanup {
+            Some(cleanup) => cleanup.step(moment, written.max(1)),
+            None => Ok(()),
         }
     }
 }

@@ -97,6 +97,19 @@ impl<A> TtlListState<A> {
         })?;
         Ok(found)
     }
+
+    /// The elements that are not over, with the lives that they have.
+    fn alive<T: StateData, N: Namespace>(&self, moment: Expiry) -> Result<Vec<TtlValue<T>>>
+    where
+        A: ListAccess<TtlValue<T>, N>,
+    {
+        let mut alive = Vec::new();
+        self.inner.with(&mut |list| {
+            let living = list.iter().filter(|e| !moment.is_over(e.timestamp));
+            alive.extend(living.cloned());
+        })?;
+        Ok(alive)
+    }
 }
 
 impl<T: StateData, N: Namespace, A: ListAccess<TtlValue<T>, N>> ListAccess<T, N> for TtlListState<A> {
@@ -106,19 +119,19 @@ impl<T: StateData, N: Namespace, A: ListAccess<TtlValue<T>, N>> ListAccess<T, N>
             timestamp: moment.now_ms,
             value,
         })?;
-        self.ttl.accessed(moment, 1);
+        self.ttl.accessed(moment, 1)?;
         Ok(())
     }
     fn add_all(&self, values: Vec<T>) -> Result<()> {
         let (moment, written) = (self.ttl.moment(), values.len());
         self.inner.add_all(stamped(values, moment))?;
-        self.ttl.accessed(moment, written);
+        self.ttl.accessed(moment, written)?;
         Ok(())
     }
     fn update(&self, values: Vec<T>) -> Result<()> {
         let (moment, written) = (self.ttl.moment(), values.len());
         self.inner.update(stamped(values, moment))?;
-        self.ttl.accessed(moment, written);
+        self.ttl.accessed(moment, written)?;
         Ok(())
     }
     fn with(&self, f: &mut dyn FnMut(&[T])) -> Result<()> {
@@ -128,9 +141,12 @@ impl<T: StateData, N: Namespace, A: ListAccess<TtlValue<T>, N>> ListAccess<T, N>
             self.inner.clear()?;
         } else if self.update_on_read && found.stale {
             self.inner.update(found.alive)?;
+        } else if self.ttl.cleans_up() && found.stored > 2 * found.alive_count {
+            // A list that is read often may be in a cache, where no sweep comes by. Most of it is over: that pays for it.
+            self.inner.update(self.alive(moment)?)?;
         }
         f(&found.shown);
-        self.ttl.accessed(moment, 1);
+        self.ttl.accessed(moment, 1)?;
         Ok(())
     }
     fn merge_namespaces(&self, target: &N, sources: &[N]) -> Result<()> {

@@ -54,7 +54,7 @@ impl<A> TtlMapState<A> {
             }
         })?;
         self.settle(key, then, moment.now_ms)?;
-        self.ttl.accessed(moment, 1);
+        self.ttl.accessed(moment, 1)?;
         Ok(())
     }
 }
@@ -99,7 +99,7 @@ where
         let moment = self.ttl.moment();
         let timestamp = moment.now_ms;
         self.inner.put(key, TtlValue { timestamp, value })?;
-        self.ttl.accessed(moment, 1);
+        self.ttl.accessed(moment, 1)?;
         Ok(())
     }
     fn modify(&self, key: UK, f: &mut dyn FnMut(&mut Option<UV>)) -> Result<()> {
@@ -113,13 +113,13 @@ where
                 value,
             });
         })?;
-        self.ttl.accessed(moment, 1);
+        self.ttl.accessed(moment, 1)?;
         Ok(())
     }
     fn remove(&self, key: &UK) -> Result<Option<UV>> {
         let moment = self.ttl.moment();
         let removed = self.inner.remove(key)?;
-        self.ttl.accessed(moment, 1);
+        self.ttl.accessed(moment, 1)?;
         Ok(removed
             .filter(|s| self.ttl.visible(moment, s.timestamp))
             .map(|s| s.value))
@@ -135,7 +135,7 @@ where
         self.inner.for_each(&mut |_, stored: &TtlValue<UV>| {
             count += usize::from(self.ttl.visible(moment, stored.timestamp));
         })?;
-        self.ttl.accessed(moment, 1);
+        self.ttl.accessed(moment, 1)?;
         Ok(count)
     }
     fn for_each(&self, f: &mut dyn FnMut(&UK, &UV)) -> Result<()> {
@@ -153,7 +153,7 @@ where
         for (key, then) in after {
             self.settle::<UK, UV, N>(&key, then, moment.now_ms)?;
         }
-        self.ttl.accessed(moment, 1);
+        self.ttl.accessed(moment, 1)?;
         Ok(())
     }
     fn is_entry_at_hand(&self, key: &UK) -> Result<bool> {

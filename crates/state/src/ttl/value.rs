@@ -48,7 +48,7 @@ pub(super) fn read<V: StateData, N: Namespace, R>(
             }
         })?,
     }
-    ttl.accessed(moment, 1);
+    ttl.accessed(moment, 1)?;
     Ok(out)
 }
 
@@ -68,7 +68,7 @@ pub(super) fn modify<V: StateData, N: Namespace>(
             value,
         });
     })?;
-    ttl.accessed(moment, 1);
+    ttl.accessed(moment, 1)?;
     Ok(())
 }
 
@@ -118,7 +118,7 @@ impl<V: StateData, N: Namespace, A: ValueAccess<TtlValue<V>, N>> ValueAccess<V, 
             timestamp: moment.now_ms,
             value,
         })?;
-        self.ttl.accessed(moment, 1);
+        self.ttl.accessed(moment, 1)?;
         Ok(())
     }
     fn with(&self, f: &mut dyn FnMut(Option<&V>)) -> Result<()> {

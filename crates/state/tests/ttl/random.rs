@@ -1,7 +1,7 @@
 //! Random lives of every kind of state under every configuration, through snapshots and restores, against the model.
 
 use super::model::{Model, Rules};
-use super::support::{Kind, State, TTL_MS, World, ttl};
+use super::support::{Backend, Kind, State, TTL_MS, World, on_every_backend, ttl};
 use millpond_core::host::{SeededRandom, entropy};
 use millpond_state::handle::KeyedStateHandle;
 use millpond_state::keyed::{ListState, MapState};
@@ -36,12 +36,12 @@ struct Case {
 }
 
 impl Case {
-    fn new(kind: Kind, rules: Rules, seed: u64) -> Self {
+    fn new(backend: Backend, kind: Kind, rules: Rules, seed: u64) -> Self {
         let mut random = SeededRandom::new(seed);
         let incremental = random.chance(1, 2);
         // An incremental snapshot names what an older one wrote, which may have expired since.
         let filter = !incremental && random.chance(1, 2);
-        let mut world = World::new(incremental);
+        let mut world = World::new(backend, incremental);
         let state = world.open(kind, config(&rules, filter, &mut random));
         Case {
             world,
@@ -333,7 +333,9 @@ fn config(rules: &Rules, filter: bool, random: &mut SeededRandom) -> StateTtlCon
         })
         .disable_cleanup_in_background();
     if rules.background {
-        builder = builder.cleanup_incrementally(1 + random.below(8) as usize, random.chance(1, 2));
+        builder = builder
+            .cleanup_incrementally(1 + random.below(8) as usize, random.chance(1, 2))
+            .cleanup_in_rocksdb_compact_filter(random.below(3));
     }
     if filter {
         builder = builder.cleanup_full_snapshot();
@@ -346,21 +348,25 @@ fn number(variable: &str) -> Option<u64> {
 }
 
 /// Names the case when it fails.
-struct Announce(u64, Kind, Rules);
+struct Announce(u64, Backend, Kind, Rules);
 
 impl Drop for Announce {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            let Announce(seed, kind, rules) = self;
-            eprintln!("{kind:?} under {rules:?} failed with MILLPOND_TEST_SEED={seed} MILLPOND_TEST_CASES=1");
+            let Announce(seed, backend, kind, rules) = self;
+            eprintln!(
+                "{kind:?} on {backend:?} under {rules:?} failed with MILLPOND_TEST_SEED={seed} MILLPOND_TEST_CASES=1"
+            );
         }
     }
 }
 
-fn run(kind: Kind) {
+fn run(backend: Backend, kind: Kind) {
     let seed = number("MILLPOND_TEST_SEED").unwrap_or_else(entropy);
     println!("MILLPOND_TEST_SEED={seed}");
-    let cases = number("MILLPOND_TEST_CASES").unwrap_or(CASES);
+    // Each restore opens a database.
+    let cases = if backend == Backend::HashMap { CASES } else { 1 };
+    let cases = number("MILLPOND_TEST_CASES").unwrap_or(cases);
     let mut restores = 0;
     for bits in 0..8 {
         let rules = Rules {
@@ -371,8 +377,8 @@ fn run(kind: Kind) {
         };
         for case in 0..cases {
             let seed = seed.wrapping_add(case);
-            let announce = Announce(seed, kind, rules);
-            let mut case = Case::new(kind, rules, seed);
+            let announce = Announce(seed, backend, kind, rules);
+            let mut case = Case::new(backend, kind, rules, seed);
             for _ in 0..OPERATIONS {
                 case.step();
             }
@@ -387,27 +393,30 @@ fn run(kind: Kind) {
     );
 }
 
-#[test]
-fn values_behave_like_the_model() {
-    run(Kind::Value);
+fn values_behave_like_the_model(backend: Backend) {
+    run(backend, Kind::Value);
 }
 
-#[test]
-fn lists_behave_like_the_model() {
-    run(Kind::List);
+fn lists_behave_like_the_model(backend: Backend) {
+    run(backend, Kind::List);
 }
 
-#[test]
-fn maps_behave_like_the_model() {
-    run(Kind::Map);
+fn maps_behave_like_the_model(backend: Backend) {
+    run(backend, Kind::Map);
 }
 
-#[test]
-fn reduced_values_behave_like_the_model() {
-    run(Kind::Reducing);
+fn reduced_values_behave_like_the_model(backend: Backend) {
+    run(backend, Kind::Reducing);
 }
 
-#[test]
-fn accumulators_behave_like_the_model() {
-    run(Kind::Aggregating);
+fn accumulators_behave_like_the_model(backend: Backend) {
+    run(backend, Kind::Aggregating);
 }
+
+on_every_backend!(
+    values_behave_like_the_model,
+    lists_behave_like_the_model,
+    maps_behave_like_the_model,
+    reduced_values_behave_like_the_model,
+    accumulators_behave_like_the_model,
+);

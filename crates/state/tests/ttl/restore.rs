@@ -1,6 +1,6 @@
 //! What restores and snapshots make of times to live.
 
-use super::support::{KINDS, Kind, State, TTL_MS, World, ttl};
+use super::support::{BACKENDS, Backend, KINDS, Kind, State, TTL_MS, World, on_every_backend, ttl};
 use millpond_core::ErrorKind;
 use millpond_state::descriptor::{ListStateDescriptor, MapStateDescriptor};
 use millpond_state::operator_state::OperatorStateBackend;
@@ -43,10 +43,9 @@ fn each(mut f: impl FnMut(Kind, bool)) {
 
 /// Goal: times to live go on over a restore. Method: two values, written at different times, each read just before and
 /// just after its end, with a restore in between.
-#[test]
-fn lives_go_on_where_they_were() {
+fn lives_go_on_where_they_were(backend: Backend) {
     each(|kind, incremental| {
-        let mut world = World::new(incremental);
+        let mut world = World::new(backend, incremental);
         let config = ttl().build().unwrap();
         let state = world.open(kind, config);
         world.key(1);
@@ -70,10 +69,9 @@ fn lives_go_on_where_they_were() {
 }
 
 /// Goal: Flink's rules for a time to live that comes, changes and goes. Method: one state through all of it.
-#[test]
-fn a_time_to_live_can_be_given_changed_and_taken_away() {
+fn a_time_to_live_can_be_given_changed_and_taken_away(backend: Backend) {
     each(|kind, incremental| {
-        let mut world = World::new(incremental);
+        let mut world = World::new(backend, incremental);
         let plain = world.open(kind, StateTtlConfig::DISABLED);
         world.key(1);
         write(&plain, 5);
@@ -114,11 +112,10 @@ fn a_time_to_live_can_be_given_changed_and_taken_away() {
 
 /// Goal: a snapshot with cleanup leaves the expired out, element by element, and one without keeps it. Method: an expired
 /// value and a live one, in one collection where there is one; the number of bytes tells what was stored.
-#[test]
-fn full_snapshots_leave_out_the_expired_when_asked_to() {
+fn full_snapshots_leave_out_the_expired_when_asked_to(backend: Backend) {
     for kind in KINDS {
         let size = |clean: bool, expired: bool| {
-            let mut world = World::new(false);
+            let mut world = World::new(backend, false);
             let config = ttl()
                 .disable_cleanup_in_background()
                 .return_expired_if_not_cleaned_up();
@@ -153,9 +150,8 @@ fn full_snapshots_leave_out_the_expired_when_asked_to() {
 }
 
 /// Goal: a list keeps the order of what is left, a map its entries. Method: elements of three ages.
-#[test]
-fn elements_and_entries_live_each_for_itself() {
-    let mut world = World::new(false);
+fn elements_and_entries_live_each_for_itself(backend: Backend) {
+    let mut world = World::new(backend, false);
     let State::List(list) = world.open(Kind::List, ttl().build().unwrap()) else {
         panic!("another kind");
     };
@@ -169,7 +165,7 @@ fn elements_and_entries_live_each_for_itself() {
     world.advance(500);
     assert_eq!(list.get().unwrap(), [4]);
 
-    let mut world = World::new(false);
+    let mut world = World::new(backend, false);
     let State::Map(map) = world.open(Kind::Map, ttl().update_ttl_on_read_and_write().build().unwrap()) else {
         panic!("another kind");
     };
@@ -185,9 +181,8 @@ fn elements_and_entries_live_each_for_itself() {
 }
 
 /// Goal: a default, a reduction and an aggregation begin anew after the end of a life. Method: one of each.
-#[test]
-fn after_its_end_a_value_begins_as_if_it_had_never_been() {
-    let mut world = World::new(false);
+fn after_its_end_a_value_begins_as_if_it_had_never_been(backend: Backend) {
+    let mut world = World::new(backend, false);
     let State::Value(value) = world.open(Kind::Value, ttl().build().unwrap()) else {
         panic!("another kind");
     };
@@ -198,7 +193,7 @@ fn after_its_end_a_value_begins_as_if_it_had_never_been() {
     assert_eq!(value.value().unwrap(), -1);
 
     for kind in [Kind::Reducing, Kind::Aggregating] {
-        let mut world = World::new(false);
+        let mut world = World::new(backend, false);
         let state = world.open(kind, ttl().build().unwrap());
         world.key(1);
         write(&state, 5);
@@ -213,10 +208,9 @@ fn after_its_end_a_value_begins_as_if_it_had_never_been() {
 }
 
 /// Goal: one name has one time to live. Method: the same descriptor twice, then others.
-#[test]
-fn a_name_has_one_time_to_live() {
+fn a_name_has_one_time_to_live(backend: Backend) {
     for kind in KINDS {
-        let mut world = World::new(false);
+        let mut world = World::new(backend, false);
         let config = ttl().build().unwrap();
         let first = world.open(kind, config);
         let second = world.open(kind, config);
@@ -231,6 +225,37 @@ fn a_name_has_one_time_to_live() {
         }
     }
 }
+
+/// Goal: lives go on also where the state moves to another backend. Method: savepoints from this one to each.
+fn lives_go_on_over_a_change_of_the_backend(backend: Backend) {
+    for kind in KINDS {
+        for other in BACKENDS {
+            let mut world = World::new(backend, false);
+            let config = ttl().build().unwrap();
+            let state = world.open(kind, config);
+            world.key(1);
+            write(&state, 5);
+            let handle = world.snapshot(SnapshotKind::Savepoint).handle;
+            world.advance(TTL_MS.unsigned_abs() - 1);
+            world.restore_on(*other, handle.as_ref());
+            let state = world.open(kind, config);
+            world.key(1);
+            assert_eq!(read(&state), [5], "{kind:?} to {other:?}");
+            world.advance(1);
+            assert!(read(&state).is_empty(), "{kind:?} to {other:?}");
+        }
+    }
+}
+
+on_every_backend!(
+    lives_go_on_where_they_were,
+    a_time_to_live_can_be_given_changed_and_taken_away,
+    full_snapshots_leave_out_the_expired_when_asked_to,
+    elements_and_entries_live_each_for_itself,
+    after_its_end_a_value_begins_as_if_it_had_never_been,
+    a_name_has_one_time_to_live,
+    lives_go_on_over_a_change_of_the_backend,
+);
 
 /// Goal: what has no time to live says so. Method: operator and broadcast state, opened with one.
 #[test]

@@ -1,4 +1,4 @@
-//! A backend on a driven clock, and one way to use every kind of state.
+//! The backends on a driven clock, and one way to use every kind of state.
 
 use millpond_core::Result;
 use millpond_core::host::ManualClock;
@@ -71,7 +71,45 @@ pub enum State {
     Aggregating(AggregatingState<Sum>),
 }
 
+/// What keeps the state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Backend {
+    HashMap,
+    #[cfg(feature = "rocksdb")]
+    RocksDB,
+    /// With the cache of typed values in front of it.
+    #[cfg(feature = "rocksdb")]
+    CachedRocksDB,
+}
+
+pub const BACKENDS: &[Backend] = &[
+    Backend::HashMap,
+    #[cfg(feature = "rocksdb")]
+    Backend::RocksDB,
+    #[cfg(feature = "rocksdb")]
+    Backend::CachedRocksDB,
+];
+
+/// Makes a test of each function for each backend.
+macro_rules! on_every_backend {
+    ($($test:ident),+ $(,)?) => {
+        mod hashmap {
+            $(#[test] fn $test() { super::$test($crate::support::Backend::HashMap); })+
+        }
+        #[cfg(feature = "rocksdb")]
+        mod rocksdb {
+            $(#[test] fn $test() { super::$test($crate::support::Backend::RocksDB); })+
+        }
+        #[cfg(feature = "rocksdb")]
+        mod cached_rocksdb {
+            $(#[test] fn $test() { super::$test($crate::support::Backend::CachedRocksDB); })+
+        }
+    };
+}
+pub(crate) use on_every_backend;
+
 pub struct World {
+    kind: Backend,
     pub clock: Arc<ManualClock>,
     pub streams: MemoryStreams,
     pub backend: KeyedStateBackend<i64>,
@@ -80,10 +118,11 @@ pub struct World {
 }
 
 impl World {
-    pub fn new(incremental: bool) -> Self {
+    pub fn new(kind: Backend, incremental: bool) -> Self {
         let (clock, streams) = (ManualClock::new(1_000_000), MemoryStreams::default());
-        let backend = create(&clock, &streams, incremental, &[]).unwrap();
+        let backend = create(kind, &clock, &streams, incremental, &[]).unwrap();
         World {
+            kind,
             clock,
             streams,
             backend,
@@ -142,12 +181,19 @@ impl World {
 
     /// Goes on with what a snapshot held.
     pub fn restore(&mut self, handle: Option<&KeyedStateHandle>) {
+        self.restore_on(self.kind, handle);
+    }
+
+    /// Goes on with what a snapshot held on another backend.
+    pub fn restore_on(&mut self, kind: Backend, handle: Option<&KeyedStateHandle>) {
         let handles: Vec<_> = handle.into_iter().cloned().collect();
-        self.backend = create(&self.clock, &self.streams, self.incremental, &handles).unwrap();
+        self.backend = create(kind, &self.clock, &self.streams, self.incremental, &handles).unwrap();
+        self.kind = kind;
     }
 }
 
 fn create(
+    kind: Backend,
     clock: &Arc<ManualClock>,
     streams: &MemoryStreams,
     incremental: bool,
@@ -157,5 +203,41 @@ fn create(
     let parameters = KeyedStateBackendParameters::new(range, MAX_PARALLELISM)
         .incremental(incremental)
         .ttl_clock(clock.clone());
-    KeyedStateBackend::hashmap(parameters, handles, streams)
+    match kind {
+        Backend::HashMap => KeyedStateBackend::hashmap(parameters, handles, streams),
+        #[cfg(feature = "rocksdb")]
+        Backend::RocksDB => rocksdb::create(parameters, 0, handles, streams),
+        #[cfg(feature = "rocksdb")]
+        Backend::CachedRocksDB => rocksdb::create(parameters, 1 << 20, handles, streams),
+    }
+}
+
+#[cfg(feature = "rocksdb")]
+mod rocksdb {
+    use super::*;
+    use millpond_state::rocksdb::options::RocksDBOptionsFactory;
+    use millpond_state::rocksdb::{EmbeddedRocksDBStateBackend, native};
+
+    /// Makes compactions happen with the little that a test writes.
+    #[derive(Debug)]
+    struct Busy;
+
+    impl RocksDBOptionsFactory for Busy {
+        fn column_options(&self, _state: &str, options: &mut native::Options) {
+            options.set_level_zero_file_num_compaction_trigger(2);
+            options.set_write_buffer_size(64 << 10);
+        }
+    }
+
+    pub fn create(
+        parameters: KeyedStateBackendParameters<i64>,
+        cache_bytes: usize,
+        handles: &[KeyedStateHandle],
+        streams: &MemoryStreams,
+    ) -> Result<KeyedStateBackend<i64>> {
+        let mut backend = EmbeddedRocksDBStateBackend::default();
+        backend.options.cache_bytes = cache_bytes;
+        backend.options.factory = Some(Arc::new(Busy));
+        backend.create_keyed_backend(parameters, handles, streams)
+    }
 }

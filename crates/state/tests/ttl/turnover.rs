@@ -1,7 +1,7 @@
 //! What stays in memory: with as many live values at each moment, the stored ones stay within twice as many, and what cleans
 //! up does a bounded amount of work and copies no shard for nothing.
 
-use super::support::{KINDS, Kind, State, TTL_MS, World, ttl};
+use super::support::{Backend, KINDS, Kind, State, TTL_MS, World, on_every_backend, ttl};
 use millpond_state::snapshot::SnapshotKind;
 use millpond_state::ttl::StateTtlConfig;
 
@@ -41,9 +41,14 @@ fn stored_bytes(world: &mut World, empty: u64) -> u64 {
     result.state_size - empty
 }
 
+/// How many values are written between two checkpoints: a whole database is linked and flushed for one.
+fn checkpoint_every(backend: Backend) -> i64 {
+    if backend == Backend::HashMap { 97 } else { 997 }
+}
+
 /// Turns the live values of a state over 50 times by writes alone, and looks at its size ten times in each turnover.
-fn stays_bounded(kind: Kind, keys: i64, incremental: bool, config: StateTtlConfig) {
-    let mut world = World::new(incremental);
+fn stays_bounded(backend: Backend, kind: Kind, keys: i64, incremental: bool, config: StateTtlConfig) {
+    let mut world = World::new(backend, incremental);
     let state = world.open(kind, config);
     let empty = world.snapshot(SnapshotKind::Savepoint).state_size;
     for number in 0..ALIVE as i64 {
@@ -62,49 +67,45 @@ fn stays_bounded(kind: Kind, keys: i64, incremental: bool, config: StateTtlConfi
                 assert!(world.backend.num_entries() as u64 <= 2 * ALIVE);
             }
         }
-        if incremental && number % 97 == 0 {
+        if incremental && number % checkpoint_every(backend) == 0 {
             world.snapshot(SnapshotKind::Checkpoint);
         }
     }
     assert!(
         largest <= 2 * alive,
-        "{kind:?} over {keys} keys: {largest} bytes stored, {alive} alive"
+        "{kind:?} over {keys} keys on {backend:?}: {largest} bytes stored, {alive} alive"
     );
     // Else the test would prove nothing: without cleanup all of it would still be there.
     assert!(largest >= alive / 2);
 }
 
-#[test]
-fn a_constant_live_set_stays_within_twice_its_size() {
+fn a_constant_live_set_stays_within_twice_its_size(backend: Backend) {
     for kind in KINDS {
         for incremental in [false, true] {
-            stays_bounded(kind, 100, incremental, ttl().build().unwrap());
+            stays_bounded(backend, kind, 100, incremental, ttl().build().unwrap());
         }
     }
 }
 
 /// Goal: what `cleanup_size` says of itself. Method: the smallest one that it promises the bound for.
-#[test]
-fn looking_at_three_values_an_access_is_enough() {
+fn looking_at_three_values_an_access_is_enough(backend: Backend) {
     for kind in KINDS {
         let config = ttl().cleanup_incrementally(3, false).build().unwrap();
-        stays_bounded(kind, 100, false, config);
+        stays_bounded(backend, kind, 100, false, config);
     }
 }
 
-#[test]
-fn one_key_with_a_large_collection_stays_within_twice_its_size() {
+fn one_key_with_a_large_collection_stays_within_twice_its_size(backend: Backend) {
     for kind in [Kind::List, Kind::Map] {
-        stays_bounded(kind, 1, false, ttl().build().unwrap());
-        stays_bounded(kind, 1, true, ttl().build().unwrap());
+        stays_bounded(backend, kind, 1, false, ttl().build().unwrap());
+        stays_bounded(backend, kind, 1, true, ttl().build().unwrap());
     }
 }
 
 /// Goal: the guarantee doesn't depend on elements being written one at a time. Method: lists replaced by a hundred elements
 /// at once, each under a key of its own.
-#[test]
-fn lists_that_are_written_whole_stay_within_twice_their_size() {
-    let mut world = World::new(false);
+fn lists_that_are_written_whole_stay_within_twice_their_size(backend: Backend) {
+    let mut world = World::new(backend, false);
     let State::List(state) = world.open(Kind::List, ttl().build().unwrap()) else {
         panic!("another kind");
     };
@@ -123,10 +124,9 @@ fn lists_that_are_written_whole_stay_within_twice_their_size() {
 }
 
 /// Goal: without background cleanup nothing is removed but by a read. Method: the same writes, then a look at the size.
-#[test]
-fn without_background_cleanup_only_reads_remove() {
+fn without_background_cleanup_only_reads_remove(backend: Backend) {
     for kind in KINDS {
-        let mut world = World::new(false);
+        let mut world = World::new(backend, false);
         let state = world.open(kind, ttl().disable_cleanup_in_background().build().unwrap());
         for number in 0..3000 {
             write(&world, &state, number, 3000);
@@ -149,11 +149,10 @@ fn without_background_cleanup_only_reads_remove() {
 }
 
 /// Goal: a state that nobody touches is cleaned up too, when each record pays for it. Method: records without an access.
-#[test]
-fn every_record_cleans_up_when_asked_to() {
+fn every_record_cleans_up_when_asked_to(backend: Backend) {
     for (every_record, left) in [(true, 0), (false, 2000)] {
         for kind in KINDS {
-            let mut world = World::new(false);
+            let mut world = World::new(backend, false);
             let config = ttl().disable_cleanup_in_background();
             let config = if every_record {
                 config.cleanup_incrementally(5, true)
@@ -173,11 +172,45 @@ fn every_record_cleans_up_when_asked_to() {
     }
 }
 
+/// Goal: values that nobody reads and no snapshot writes out don't pile up in front of the database either. Method: many
+/// turnovers without a snapshot, and a look at the end.
+fn without_snapshots_it_is_bounded_too(backend: Backend) {
+    for kind in KINDS {
+        let mut world = World::new(backend, false);
+        let state = world.open(kind, ttl().build().unwrap());
+        let empty = world.snapshot(SnapshotKind::Savepoint).state_size;
+        for number in 0..ALIVE as i64 {
+            write(&world, &state, number, 100);
+            world.advance(1);
+        }
+        let alive = stored_bytes(&mut world, empty);
+        for number in ALIVE as i64..10 * ALIVE as i64 {
+            write(&world, &state, number, 100);
+            world.advance(1);
+        }
+        let stored = stored_bytes(&mut world, empty);
+        assert!(
+            stored <= 2 * alive,
+            "{kind:?}: {stored} bytes stored, {alive} alive"
+        );
+    }
+}
+
+on_every_backend!(
+    a_constant_live_set_stays_within_twice_its_size,
+    looking_at_three_values_an_access_is_enough,
+    one_key_with_a_large_collection_stays_within_twice_its_size,
+    lists_that_are_written_whole_stay_within_twice_their_size,
+    without_background_cleanup_only_reads_remove,
+    every_record_cleans_up_when_asked_to,
+    without_snapshots_it_is_bounded_too,
+);
+
 /// Goal: looking copies nothing. Method: an incremental checkpoint after many accesses to live state writes no entry, and
 /// after one value has expired writes its shard and no more.
 #[test]
 fn cleanup_takes_back_only_the_shards_it_removes_from() {
-    let mut world = World::new(true);
+    let mut world = World::new(Backend::HashMap, true);
     let State::Value(state) = world.open(Kind::Value, ttl().build().unwrap()) else {
         panic!("another kind");
     };

@@ -1,0 +1,110 @@
+//! Removal with the accesses to a state: what Flink's `TtlIncrementalCleanup` does for its heap, over a column family.
+//!
+//! Compactions come when RocksDB likes, so they bound nothing that a user could count on. The sweep does: each access earns it
+//! a look at some entries. It takes them together, once there are enough to be worth a seek, goes on where it stood, and begins
+//! anew when it has come to the end.
+
+use super::{ColumnExpiry, Left};
+use crate::rocksdb::database::{Column, db_error};
+use crate::ttl::{Expiry, TtlCleanup};
+use millpond_core::Result;
+use rust_rocksdb::{ReadOptions, WriteBatch};
+use std::cell::RefCell;
+use std::sync::Arc;
+
+/// How many elements a walk looks at. More makes an access that walks slower, fewer make all of them seek more often.
+const WALK_ELEMENTS: i64 = 128;
+/// How much is gathered before it is written.
+const BATCH_BYTES: usize = 256 * 1024;
+
+/// The sweep over one column family.
+pub(in crate::rocksdb) struct ColumnSweep {
+    column: Column,
+    expiry: Arc<ColumnExpiry>,
+    cleanup_size: usize,
+    progress: RefCell<Progress>,
+}
+
+#[derive(Default)]
+struct Progress {
+    /// How many elements the accesses up to now have paid for and nobody has looked at yet. Negative after a long list, which
+    /// is looked at as a whole.
+    paid: i64,
+    /// The key to go on at; empty: from the beginning.
+    next: Vec<u8>,
+    rest: Vec<u8>,
+    batch: WriteBatch,
+}
+
+impl ColumnSweep {
+    /// Looks at `cleanup_size` elements for each that is written.
+    pub(in crate::rocksdb) fn new(column: Column, expiry: Arc<ColumnExpiry>, cleanup_size: usize) -> Self {
+        ColumnSweep {
+            column,
+            expiry,
+            cleanup_size,
+            progress: RefCell::default(),
+        }
+    }
+
+    /// Looks at what is paid for.
+    fn walk(&self, progress: &mut Progress, moment: Expiry) -> Result<()> {
+        let mut options = ReadOptions::default();
+        // What the sweep sees once in a round would push out what the job reads often.
+        options.fill_cache(false);
+        let database = self.column.database();
+        let mut iterator = database.db().raw_iterator_cf_opt(&self.column, options);
+        if progress.next.is_empty() {
+            iterator.seek_to_first();
+        } else {
+            iterator.seek(&progress.next);
+        }
+        progress.batch.clear();
+        let mut looked_at = 0;
+        while let Some((key, value)) = iterator.item() {
+            if looked_at >= progress.paid {
+                break;
+            }
+            let judged = self.expiry.judge(moment, value, &mut progress.rest)?;
+            looked_at = looked_at.saturating_add_unsigned(judged.elements as u64);
+            match judged.left {
+                Left::All => {}
+                Left::Nothing => progress.batch.delete_cf(&self.column, key),
+                Left::Some => progress.batch.put_cf(&self.column, key, &progress.rest),
+            }
+            if progress.batch.size_in_bytes() >= BATCH_BYTES {
+                database.write(&mut progress.batch)?;
+            }
+            iterator.next();
+        }
+        iterator.status().map_err(db_error("look for expired state"))?;
+        if !progress.batch.is_empty() {
+            database.write(&mut progress.batch)?;
+        }
+        progress.next.clear();
+        match iterator.key() {
+            Some(key) => {
+                progress.next.extend_from_slice(key);
+                progress.paid -= looked_at;
+            }
+            // Everything was seen: what is paid beyond that is no reason to begin again at once.
+            None => progress.paid = (progress.paid - looked_at).min(0),
+        }
+        Ok(())
+    }
+}
+
+impl TtlCleanup for ColumnSweep {
+    fn step(&self, moment: Expiry, written: usize) -> Result<()> {
+        let Ok(mut progress) = self.progress.try_borrow_mut() else {
+            // From inside its own walk there is nothing to do.
+            return Ok(());
+        };
+        let pays = self.cleanup_size.saturating_mul(written);
+        progress.paid = progress.paid.saturating_add_unsigned(pays as u64);
+        if progress.paid < WALK_ELEMENTS {
+            return Ok(());
+        }
+        self.walk(&mut progress, moment)
+    }
+}
