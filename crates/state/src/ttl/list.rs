@@ -55,7 +55,6 @@ impl<N, A: KeyedAccess<N>> KeyedAccess<N> for TtlListState<A> {
 
 /// What a read found.
 struct Found<T> {
-    shown: Vec<T>,
     alive: Vec<TtlValue<T>>,
     stored: usize,
     /// How many are alive.
@@ -65,12 +64,12 @@ struct Found<T> {
 }
 
 impl<A> TtlListState<A> {
-    fn read<T: StateData, N: Namespace>(&self, moment: Expiry) -> Result<Found<T>>
+    /// Shows `f` what a read sees, while the list is lent, and says what there is.
+    fn read<T: StateData, N: Namespace>(&self, moment: Expiry, f: &mut dyn FnMut(&[T])) -> Result<Found<T>>
     where
         A: ListAccess<TtlValue<T>, N>,
     {
         let mut found = Found {
-            shown: Vec::new(),
             alive: Vec::new(),
             stored: 0,
             alive_count: 0,
@@ -78,7 +77,7 @@ impl<A> TtlListState<A> {
         };
         self.inner.with(&mut |list| {
             found.stored = list.len();
-            found.shown.reserve(list.len());
+            let mut shown = Vec::with_capacity(list.len());
             for stored in list {
                 found.stale |= stored.timestamp != moment.now_ms;
                 if !moment.is_over(stored.timestamp) {
@@ -91,9 +90,10 @@ impl<A> TtlListState<A> {
                     }
                 }
                 if self.ttl.visible(moment, stored.timestamp) {
-                    found.shown.push(stored.value.clone());
+                    shown.push(stored.value.clone());
                 }
             }
+            f(&shown);
         })?;
         Ok(found)
     }
@@ -136,7 +136,7 @@ impl<T: StateData, N: Namespace, A: ListAccess<TtlValue<T>, N>> ListAccess<T, N>
     }
     fn with(&self, f: &mut dyn FnMut(&[T])) -> Result<()> {
         let moment = self.ttl.moment();
-        let found = self.read(moment)?;
+        let found = self.read(moment, f)?;
         if found.stored > 0 && found.alive_count == 0 {
             self.inner.clear()?;
         } else if self.update_on_read && found.stale {
@@ -145,7 +145,6 @@ impl<T: StateData, N: Namespace, A: ListAccess<TtlValue<T>, N>> ListAccess<T, N>
             // A list that is read often may be in a cache, where no sweep comes by. Most of it is over: that pays for it.
             self.inner.update(self.alive(moment)?)?;
         }
-        f(&found.shown);
         self.ttl.accessed(moment, 1)?;
         Ok(())
     }

@@ -18,14 +18,16 @@ mod states;
 mod world;
 
 use millpond_core::host::{SeededRandom, entropy};
-use world::{Job, TestBackend, TestKey};
+use world::{Job, Setup, TestBackend, TestKey};
 
 /// Operations of a case.
 const OPERATIONS: usize = 10_000;
+const CASES: u64 = 100;
+/// Cases of a further configuration of the backend.
+const FEWER_CASES: u64 = 20;
 /// Cases of a database: each restore of one opens files.
 #[cfg(feature = "rocksdb")]
-const ROCKSDB_CASES: u64 = 4;
-const CASES: u64 = 100;
+const ROCKSDB_CASES: u64 = 2;
 
 fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok()?.parse().ok()
@@ -45,7 +47,7 @@ impl Drop for Announce {
     }
 }
 
-fn run<K: TestKey>(backend: TestBackend, cases: u64, incremental: bool) {
+fn run<K: TestKey>(setup: Setup, cases: u64) {
     let seed = number("MILLPOND_TEST_SEED").unwrap_or_else(entropy);
     println!("MILLPOND_TEST_SEED={seed}");
     let mut restores = 0;
@@ -53,7 +55,7 @@ fn run<K: TestKey>(backend: TestBackend, cases: u64, incremental: bool) {
     for case in 0..cases {
         let seed = seed.wrapping_add(case);
         let announce = Announce(seed);
-        let mut job = Job::<K>::new(SeededRandom::new(seed), backend, incremental);
+        let mut job = Job::<K>::new(SeededRandom::new(seed), setup);
         for _ in 0..OPERATIONS {
             job.step();
         }
@@ -64,31 +66,32 @@ fn run<K: TestKey>(backend: TestBackend, cases: u64, incremental: bool) {
     assert!(restores >= cases, "the test restored too rarely to mean anything");
 }
 
-#[test]
-fn number_keys_with_full_checkpoints_behave_like_the_model() {
-    run::<i64>(TestBackend::HashMap, CASES, false);
+/// Writes the tests: for a backend, whether states have a time to live, whether checkpoints are incremental, with keys of
+/// which type, in how many cases.
+macro_rules! behave_like_the_model {
+    ($($name:ident: $backend:expr, ttl: $ttl:expr, incremental: $incremental:expr, $key:ty, $cases:expr;)*) => {$(
+        #[test]
+        fn $name() {
+            let (backend, ttl, incremental) = ($backend, $ttl, $incremental);
+            run::<$key>(Setup { backend, ttl, incremental }, $cases);
+        }
+    )*};
 }
 
-#[test]
-fn number_keys_with_incremental_checkpoints_behave_like_the_model() {
-    run::<i64>(TestBackend::HashMap, CASES, true);
-}
-
-#[test]
-fn text_keys_with_full_checkpoints_behave_like_the_model() {
-    run::<String>(TestBackend::HashMap, CASES, false);
-}
-
-#[test]
-fn text_keys_with_incremental_checkpoints_behave_like_the_model() {
-    run::<String>(TestBackend::HashMap, CASES, true);
+behave_like_the_model! {
+    full_numbers: TestBackend::HashMap, ttl: false, incremental: false, i64, CASES;
+    full_texts: TestBackend::HashMap, ttl: false, incremental: false, String, CASES;
+    incremental_numbers: TestBackend::HashMap, ttl: false, incremental: true, i64, CASES;
+    incremental_texts: TestBackend::HashMap, ttl: false, incremental: true, String, CASES;
+    ttl_full_texts: TestBackend::HashMap, ttl: true, incremental: false, String, FEWER_CASES;
+    ttl_incremental_numbers: TestBackend::HashMap, ttl: true, incremental: true, i64, FEWER_CASES;
 }
 
 #[cfg(feature = "rocksdb")]
 mod rocksdb {
     //! The same on RocksDB: without the typed cache, with one that holds a part of the values, with one that holds all.
 
-    use super::{ROCKSDB_CASES, TestBackend, run};
+    use super::{ROCKSDB_CASES as CASES, Setup, TestBackend, run};
 
     const OFF: TestBackend = TestBackend::RocksDB { cache_bytes: 0 };
     const SMALL: TestBackend = TestBackend::RocksDB {
@@ -98,28 +101,18 @@ mod rocksdb {
         cache_bytes: 64 << 20,
     };
 
-    #[test]
-    fn number_keys_without_a_cache_and_with_full_checkpoints_behave_like_the_model() {
-        run::<i64>(OFF, ROCKSDB_CASES, false);
-    }
-
-    #[test]
-    fn number_keys_with_a_large_cache_and_incremental_checkpoints_behave_like_the_model() {
-        run::<i64>(LARGE, ROCKSDB_CASES, true);
-    }
-
-    #[test]
-    fn number_keys_with_a_small_cache_and_full_checkpoints_behave_like_the_model() {
-        run::<i64>(SMALL, ROCKSDB_CASES, false);
-    }
-
-    #[test]
-    fn text_keys_with_a_small_cache_and_incremental_checkpoints_behave_like_the_model() {
-        run::<String>(SMALL, ROCKSDB_CASES, true);
-    }
-
-    #[test]
-    fn text_keys_without_a_cache_and_with_incremental_checkpoints_behave_like_the_model() {
-        run::<String>(OFF, ROCKSDB_CASES, true);
+    behave_like_the_model! {
+        off_full_numbers: OFF, ttl: false, incremental: false, i64, CASES;
+        off_incremental_texts: OFF, ttl: false, incremental: true, String, CASES;
+        off_ttl_full_texts: OFF, ttl: true, incremental: false, String, CASES;
+        off_ttl_incremental_numbers: OFF, ttl: true, incremental: true, i64, CASES;
+        small_full_texts: SMALL, ttl: false, incremental: false, String, CASES;
+        small_incremental_numbers: SMALL, ttl: false, incremental: true, i64, CASES;
+        small_ttl_full_numbers: SMALL, ttl: true, incremental: false, i64, CASES;
+        small_ttl_incremental_texts: SMALL, ttl: true, incremental: true, String, CASES;
+        large_full_numbers: LARGE, ttl: false, incremental: false, i64, CASES;
+        large_incremental_texts: LARGE, ttl: false, incremental: true, String, CASES;
+        large_ttl_full_texts: LARGE, ttl: true, incremental: false, String, CASES;
+        large_ttl_incremental_numbers: LARGE, ttl: true, incremental: true, i64, CASES;
     }
 }

@@ -9,7 +9,9 @@ use millpond_state::descriptor::{
     ReducingStateDescriptor, ValueStateDescriptor,
 };
 use millpond_state::keyed::{AggregatingState, ListState, MapState, ReducingState, ValueState};
+use millpond_state::ttl::StateTtlConfig;
 use millpond_types::{StateType, VoidNamespace};
+use std::time::Duration;
 
 /// How many states there are.
 pub const STATES: usize = 7;
@@ -53,8 +55,14 @@ pub struct Instance<K> {
 
 impl<K: TestKey> Instance<K> {
     /// Opens those of the states that `open` names.
-    pub fn new(mut backend: KeyedStateBackend<K>, open: [bool; STATES]) -> Self {
+    pub fn new(mut backend: KeyedStateBackend<K>, ttl: bool, open: [bool; STATES]) -> Self {
         let void = VoidNamespace::serializer;
+        let day = Duration::from_secs(24 * 60 * 60);
+        let ttl = if ttl {
+            StateTtlConfig::new_builder(day).build().unwrap()
+        } else {
+            StateTtlConfig::DISABLED
+        };
         let b = &mut backend;
         let mut states = (
             ValueState::default(),
@@ -66,31 +74,34 @@ impl<K: TestKey> Instance<K> {
             AggregatingState::default(),
         );
         if open[0] {
-            let descriptor = ValueStateDescriptor::new("value").default_value(-1);
+            let descriptor = ValueStateDescriptor::new("value")
+                .default_value(-1)
+                .enable_time_to_live(ttl);
             states.0 = b.value_state(descriptor, void(), VoidNamespace).unwrap();
         }
         if open[1] {
-            let descriptor = ValueStateDescriptor::new("text");
+            let descriptor = ValueStateDescriptor::new("text").enable_time_to_live(ttl);
             states.1 = b.value_state(descriptor, i32::serializer(), 0).unwrap();
         }
         if open[2] {
-            let descriptor = ListStateDescriptor::new("list");
+            let descriptor = ListStateDescriptor::new("list").enable_time_to_live(ttl);
             states.2 = b.list_state(descriptor, void(), VoidNamespace).unwrap();
         }
         if open[3] {
-            let descriptor = MapStateDescriptor::new("map");
+            let descriptor = MapStateDescriptor::new("map").enable_time_to_live(ttl);
             states.3 = b.map_state(descriptor, void(), VoidNamespace).unwrap();
         }
         if open[4] {
-            let descriptor = MapStateDescriptor::new("windows");
+            let descriptor = MapStateDescriptor::new("windows").enable_time_to_live(ttl);
             states.4 = b.map_state(descriptor, String::serializer(), window(0)).unwrap();
         }
         if open[5] {
-            let descriptor = ReducingStateDescriptor::new("sum", |sum: &mut i64, x: i64| *sum += x);
+            let descriptor = ReducingStateDescriptor::new("sum", |sum: &mut i64, x: i64| *sum += x)
+                .enable_time_to_live(ttl);
             states.5 = b.reducing_state(descriptor, void(), VoidNamespace).unwrap();
         }
         if open[6] {
-            let descriptor = AggregatingStateDescriptor::new("mean", Mean);
+            let descriptor = AggregatingStateDescriptor::new("mean", Mean).enable_time_to_live(ttl);
             states.6 = b.aggregating_state(descriptor, void(), VoidNamespace).unwrap();
         }
         let (value, text, list, map, windows, sum, mean) = states;

@@ -52,6 +52,15 @@ struct Completed<K: Ord> {
     model: Model<K>,
 }
 
+/// What a test is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Setup {
+    pub backend: TestBackend,
+    /// Whether states have a time to live, which the job doesn't reach.
+    pub ttl: bool,
+    pub incremental: bool,
+}
+
 /// The backend that a test is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TestBackend {
@@ -87,8 +96,7 @@ impl TestBackend {
 
 pub struct Job<K: TestKey> {
     random: SeededRandom,
-    backend: TestBackend,
-    incremental: bool,
+    setup: Setup,
     max_parallelism: u32,
     key_count: u64,
     instances: Vec<Instance<K>>,
@@ -103,13 +111,12 @@ pub struct Job<K: TestKey> {
 }
 
 impl<K: TestKey> Job<K> {
-    pub fn new(mut random: SeededRandom, backend: TestBackend, incremental: bool) -> Self {
+    pub fn new(mut random: SeededRandom, setup: Setup) -> Self {
         let max_parallelism = [1, 3, 8, 128, 300][random.below(5) as usize];
         let key_count = [30, 300, 3_000][random.below(3) as usize];
         let mut job = Job {
             random,
-            backend,
-            incremental,
+            setup,
             max_parallelism,
             key_count,
             instances: Vec::new(),
@@ -135,14 +142,14 @@ impl<K: TestKey> Job<K> {
         let backend = if !foreign && self.random.chance(1, 4) {
             TestBackend::HashMap
         } else {
-            self.backend
+            self.setup.backend
         };
         let create = |index| {
             let range = key_group_range_for_operator(self.max_parallelism, parallelism, index);
-            let parameters =
-                KeyedStateBackendParameters::new(range, self.max_parallelism).incremental(self.incremental);
+            let parameters = KeyedStateBackendParameters::new(range, self.max_parallelism)
+                .incremental(self.setup.incremental);
             let backend = backend.create(parameters, handles, &self.streams);
-            Instance::new(backend, open)
+            Instance::new(backend, self.setup.ttl, open)
         };
         self.instances = (0..parallelism).map(create).collect();
     }
