@@ -9,6 +9,9 @@ mod hashmap;
 
 use millpond_core::{Error, Result};
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// A suite: its name and what runs it.
 type Suite = (&'static str, fn() -> Result<()>);
 

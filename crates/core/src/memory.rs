@@ -5,21 +5,15 @@
 
 /// The bytes that memory is fetched by.
 const CACHE_LINE: usize = 64;
-/// How much of the beginning of a slice is asked for; behind it the processor has seen the direction by itself.
-const LINES_MAX: usize = 16;
 
-/// Asks for the beginning and the end of a slice. Changes nothing; on processors without such a hint it does nothing.
+/// Asks for the beginning of a slice, at most so many lines of memory. Changes nothing; on processors without such a hint it
+/// does nothing.
 #[inline]
-pub fn prefetch_slice<T>(slice: &[T]) {
-    let bytes = size_of_val(slice);
-    if bytes == 0 {
-        return;
-    }
+pub fn prefetch_slice<T>(slice: &[T], lines: usize) {
     let start = slice.as_ptr().cast::<u8>();
-    for line in 0..bytes.div_ceil(CACHE_LINE).min(LINES_MAX) {
+    for line in 0..size_of_val(slice).div_ceil(CACHE_LINE).min(lines) {
         prefetch_line(start.wrapping_add(line * CACHE_LINE));
     }
-    prefetch_line(start.wrapping_add(bytes - 1));
 }
 
 /// Asks for one element of a slice; beyond its end for nothing.

@@ -9,7 +9,7 @@ use crate::descriptor::StateData;
 use crate::keyed::{MapKey, Namespace};
 use crate::snapshot::PairWriter;
 use crate::snapshot::key_layout::{is_variable_sized, read_length_mark, write_length_mark};
-use millpond_core::memory::prefetch_slice;
+use millpond_core::memory::{prefetch_at, prefetch_slice};
 use millpond_core::{Error, Result};
 use millpond_types::serializer::list::ListSerializer;
 use millpond_types::serializer::map::MapSerializer;
@@ -21,6 +21,9 @@ use millpond_types::{
 const SHARD_TARGET_VALUES: usize = 384;
 /// The same where an entry holds a collection: what a write after a snapshot copies is the whole shard.
 const SHARD_TARGET_COLLECTIONS: usize = 96;
+
+/// How much of a list is asked for ahead; behind it the processor has seen the direction by itself.
+const PREFETCHED_LINES: usize = 16;
 
 /// Writes and reads keys with their namespaces.
 #[derive(Debug)]
@@ -260,7 +263,9 @@ impl<T: StateData> EntryCodec<Vec<T>> for ListCodec<T> {
 
     #[inline]
     fn prefetch(&self, list: &Vec<T>) {
-        prefetch_slice(list);
+        // All of it, where it is read, and its end, where it grows.
+        prefetch_slice(list, PREFETCHED_LINES);
+        prefetch_at(list, list.len().saturating_sub(1));
     }
     fn snapshot(&self) -> SerializerSnapshot {
         ListSerializer::new(self.0.clone()).snapshot()
