@@ -158,14 +158,32 @@ fn a_function_s_error_names_the_operator_and_keeps_its_source() -> Result<()> {
     Ok(())
 }
 
-/// Goal: state and timers survive any change of parallelism, each key at its new owner and nowhere else.
+/// The operator on every backend, on RocksDB with timers in the database and in memory, by full and incremental checkpoints.
+fn on_every_backend() -> Vec<HarnessBuilder<OneInputHarness<In, Out>>> {
+    let mut all = vec![obedient()];
+    #[cfg(feature = "rocksdb")]
+    for timers in ["ROCKSDB", "HEAP"] {
+        let rocksdb = obedient()
+            .option("state.backend.type", "rocksdb")
+            .option("state.backend.rocksdb.timer-service.factory", timers);
+        all.push(rocksdb.option("execution.checkpointing.incremental", true));
+        all.push(rocksdb);
+    }
+    all
+}
+
+/// Goal: state and timers survive any change of parallelism, each key at its new owner and nowhere else, on every backend.
 /// Method: fill at parallelism 1, 2 and 3 by checkpoint and savepoint, restore at 1, 2 and 3, and read all back.
 #[test]
 fn state_and_timers_move_with_their_keys_to_any_parallelism() -> Result<()> {
+    on_every_backend().iter().try_for_each(they_move_with_their_keys)
+}
+
+fn they_move_with_their_keys(operator: &HarnessBuilder<OneInputHarness<In, Out>>) -> Result<()> {
     for (old, savepoint) in [(1, false), (2, true), (3, false)] {
-        let snapshots = filled(old, savepoint)?;
+        let snapshots = filled(operator, old, savepoint)?;
         for new in 1..=3 {
-            let builder = obedient().restore(&snapshots);
+            let builder = operator.restore(&snapshots);
             let mut counts = Vec::new();
             let mut fired = Vec::new();
             for index in 0..new {
@@ -188,10 +206,14 @@ fn state_and_timers_move_with_their_keys_to_any_parallelism() -> Result<()> {
 }
 
 /// Snapshots of `parallelism` instances in which key k was counted k % 3 + 1 times and has a timer.
-fn filled(parallelism: u32, savepoint: bool) -> Result<Vec<OperatorSubtaskState>> {
+fn filled(
+    operator: &HarnessBuilder<OneInputHarness<In, Out>>,
+    parallelism: u32,
+    savepoint: bool,
+) -> Result<Vec<OperatorSubtaskState>> {
     (0..parallelism)
         .map(|index| {
-            let mut h = obedient().subtask(index, parallelism).open()?;
+            let mut h = operator.subtask(index, parallelism).open()?;
             for key in (0..50).filter(|key| owner(*key, parallelism) == index) {
                 for _ in 0..=key % 3 {
                     h.process_element((key, Do::Count), 0)?;
