@@ -22,11 +22,11 @@ pub(super) fn write_group(key_group: u32, prefix_bytes: usize, out: &mut DataOut
     }
 }
 
-/// The name of the column family of a state. A name of our own for a state that has RocksDB's default one; `part` above 0 is
-/// for entries that were stored under another description than the state's first.
+/// The name of the column family of a state. A name of our own for a state that has RocksDB's default one, or no name, which
+/// RocksDB refuses; `part` above 0 is for entries that were stored under another description than the state's first.
 pub(super) fn column_name(state: &str, part: usize) -> String {
     match part {
-        0 if state != rust_rocksdb::DEFAULT_COLUMN_FAMILY_NAME => state.to_owned(),
+        0 if state != rust_rocksdb::DEFAULT_COLUMN_FAMILY_NAME && !state.is_empty() => state.to_owned(),
         part => format!("{state}\u{1}{part}"),
     }
 }

@@ -164,6 +164,11 @@ impl Configuration {
         matches!(self.format, Format::Incremental | Format::Native)
     }
 
+    /// Whether snapshots are the files of a database as they are.
+    pub fn stores_database_files(&self) -> bool {
+        self.backend != Backend::HashMap && self.incremental()
+    }
+
     /// The one to run what depends on nothing in here.
     pub fn is_plain_hashmap(&self) -> bool {
         self.backend == Backend::HashMap && !self.ttl && self.format == Format::Full

@@ -47,6 +47,8 @@ fn what_is_over_is_gone_for_good(c: &Configuration) {
     five.write(1);
     advance(&world, TTL_MS);
     five.check_empty();
+    // To ask a map whether it is empty counts, and removes nothing; to go over it does.
+    assert!(five.map.entries().unwrap().is_empty());
     assert_eq!(b.num_entries(), 0, "the reads removed it");
     five.write(2);
     five.check(2);
@@ -287,7 +289,11 @@ fn a_snapshot_with_cleanup_leaves_out_what_is_over(c: &Configuration) {
     five.write(2);
     // Without a time to live everything that was stored is seen again.
     let (b, five) = reopened(&world, b, StateTtlConfig::DISABLED);
-    five.check_empty();
+    if c.stores_database_files() {
+        five.check(1);
+    } else {
+        five.check_empty();
+    }
     b.key(2);
     five.check(2);
 }
