@@ -6,6 +6,7 @@
 
 pub mod config;
 pub mod error;
+pub mod failpoint;
 pub mod hash;
 pub mod host;
 pub mod ids;

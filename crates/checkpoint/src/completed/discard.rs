@@ -5,6 +5,7 @@
 use super::{CompletedCheckpointStore, Owner, Retained};
 use crate::recovery::Recovered;
 use crate::storage::{CheckpointLocation, CompletedCheckpoint, Deletion, Folder, layout, resolve};
+use millpond_core::failpoint::{self, Failpoint};
 use millpond_state::handle::{FileStateHandle, StatePath, StreamStateHandle};
 use std::collections::BTreeMap;
 
@@ -24,6 +25,7 @@ impl CompletedCheckpointStore {
             Owner::Claimed => self.discard_claimed(&retained.checkpoint),
         }
         let orphans = self.registry.unregister(retained.checkpoint.checkpoint_id());
+        failpoint::reach(Failpoint::CheckpointUnregistered);
         self.delete_shared(orphans);
     }
 
@@ -99,9 +101,20 @@ impl CompletedCheckpointStore {
         for id in &recovered.incomplete {
             self.discard_folder(&self.storage.checkpoint(*id));
         }
-        if recovered.latest.is_none() || !recovered.skipped.is_empty() {
-            return;
+        let shared = self.storage.job_folder().child(layout::SHARED_FOLDER);
+        // Listed now: later there will be those of this process, too.
+        let unfinished = shared.list_unfinished();
+        if !unfinished.is_empty() {
+            self.storage
+                .delete_later(Deletion::Unfinished(shared, unfinished));
         }
+        if recovered.latest.is_some() && recovered.skipped.is_empty() {
+            self.sweep_shared();
+        }
+    }
+
+    /// Deletes the shared files that no checkpoint names.
+    pub(super) fn sweep_shared(&self) {
         let shared = self.storage.job_folder().child(layout::SHARED_FOLDER);
         let Ok(listing) = shared.list() else {
             return;

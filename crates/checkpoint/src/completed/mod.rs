@@ -14,6 +14,7 @@ use crate::registry::SharedFileRegistry;
 use crate::result_store::{JobResult, JobStatus};
 use crate::storage::{CheckpointLocation, CompletedCheckpoint, FileSystemCheckpointStorage};
 use millpond_core::config::options;
+use millpond_core::failpoint::{self, Failpoint};
 use millpond_core::{CheckpointId, Error, Result};
 use millpond_state::handle::OperatorSubtaskState;
 use std::collections::VecDeque;
@@ -80,7 +81,15 @@ impl CompletedCheckpointStore {
             self.keep(checkpoint.clone(), Owner::Job);
         }
         self.leftovers = recovered.skipped.iter().map(|s| s.checkpoint_id).collect();
+        failpoint::reach(Failpoint::RecoveryBegins);
         self.sweep(recovered);
+        failpoint::reach(Failpoint::RecoverySwept);
+    }
+
+    /// The job starts without any snapshot, its own or a given one: what an earlier process left in `shared/` before its first
+    /// checkpoint completed is nobody's. (A snapshot that was given might name it.)
+    pub fn start_without_snapshot(&self) {
+        self.sweep_shared();
     }
 
     /// Takes over the snapshot that the job was started from (`run -s`), so that a failure before the first checkpoint goes
@@ -141,6 +150,7 @@ impl CompletedCheckpointStore {
             return Vec::new();
         }
         self.keep(checkpoint, Owner::Job);
+        failpoint::reach(Failpoint::CheckpointRegistered);
         let mut subsumed = Vec::new();
         while self.retained.len() > self.retained_max {
             if let Some(oldest) = self.retained.pop_front() {

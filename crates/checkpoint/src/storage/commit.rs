@@ -9,6 +9,7 @@ use super::sidecar::{Sidecar, path_text};
 use super::{CheckpointLocation, Target, layout, reader};
 use crate::metadata::CheckpointMetadata;
 use bytes::Bytes;
+use millpond_core::failpoint::{self, Failpoint};
 use millpond_core::hash::HashSet;
 use millpond_core::{CheckpointId, Error, ErrorKind, Result};
 use millpond_state::handle::{
@@ -74,12 +75,15 @@ pub(super) fn commit(
         ))
         .with("path", folder.file_display(layout::METADATA_FILE)));
     }
+    failpoint::reach(Failpoint::CommitBegins);
     folder
         .put(layout::CHECKSUMS_FILE, Bytes::from(sidecar), false)
         .map_err(named)?;
+    failpoint::reach(Failpoint::SidecarWritten);
     folder
         .put(layout::METADATA_FILE, Bytes::from(bytes), true)
         .map_err(named)?;
+    failpoint::reach(Failpoint::MetadataWritten);
     Ok(CompletedCheckpoint {
         location: location.clone(),
         metadata: Arc::new(metadata.clone()),

@@ -5,6 +5,7 @@
 
 use super::folder::Folder;
 use super::layout;
+use millpond_core::failpoint::{self, Failpoint};
 use millpond_core::host;
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Mutex, PoisonError};
@@ -15,17 +16,26 @@ pub(crate) enum Deletion {
     Folder(Folder),
     /// Single files, in this order.
     Files(Folder, Vec<String>),
+    /// Files of uploads that were cut off.
+    Unfinished(Folder, Vec<String>),
     /// A folder, if nothing is in it.
     IfEmpty(Folder),
 }
 
 impl Deletion {
     fn run(&self) {
+        failpoint::reach(Failpoint::DeletionBegins);
         let result = match self {
-            Deletion::Folder(folder) => folder
-                .delete_file(layout::METADATA_FILE)
-                .and_then(|()| folder.remove_all()),
-            Deletion::Files(folder, names) => names.iter().try_for_each(|n| folder.delete_file(n)),
+            Deletion::Folder(folder) => folder.delete_file(layout::METADATA_FILE).and_then(|()| {
+                failpoint::reach(Failpoint::MetadataDeleted);
+                folder.remove_all()
+            }),
+            Deletion::Files(folder, names) => names.iter().try_for_each(|n| {
+                folder.delete_file(n)?;
+                failpoint::reach(Failpoint::SharedFileDeleted);
+                Ok(())
+            }),
+            Deletion::Unfinished(folder, names) => names.iter().try_for_each(|n| folder.delete_unfinished(n)),
             Deletion::IfEmpty(folder) => {
                 folder.remove_if_empty();
                 Ok(())
@@ -34,6 +44,7 @@ impl Deletion {
         if let Err(e) = result {
             tracing::warn!(error = %e.report(), "could not delete what is no longer needed");
         }
+        failpoint::reach(Failpoint::DeletionEnds);
     }
 }
 

@@ -199,6 +199,35 @@ impl Folder {
         Ok(listing)
     }
 
+    /// Files that were never finished: what the object store writes before it renames, and hides from listings. Only a process
+    /// that was killed leaves any. Nothing for a store without folders.
+    pub(crate) fn list_unfinished(&self) -> Vec<String> {
+        let unfinished = |name: &String| {
+            name.rsplit_once('#')
+                .is_some_and(|(_, n)| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
+        };
+        let entries = self.local.as_ref().and_then(|path| std::fs::read_dir(path).ok());
+        entries
+            .into_iter()
+            .flatten()
+            .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+            .filter(unfinished)
+            .collect()
+    }
+
+    /// Deletes a file of [`Folder::list_unfinished`]. That it is gone already is fine.
+    pub(crate) fn delete_unfinished(&self, name: &str) -> Result<()> {
+        let Some(path) = self.local.as_ref().map(|folder| folder.join(name)) else {
+            return Ok(());
+        };
+        match std::fs::remove_file(&path) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                Err(Error::io("delete file", e).with("path", path.display()))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Deletes one file. That it is gone already is fine.
     pub(crate) fn delete_file(&self, name: &str) -> Result<()> {
         let (store, path) = (Arc::clone(&self.store), self.store_path(name));

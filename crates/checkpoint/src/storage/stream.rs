@@ -7,6 +7,7 @@ use super::Target;
 use super::folder::{io_kind, store_error};
 use super::layout;
 use bytes::Bytes;
+use millpond_core::failpoint::{self, Failpoint};
 use millpond_core::{Error, Result};
 use millpond_state::handle::{ByteStreamStateHandle, FileStateHandle, StatePath, StreamStateHandle};
 use millpond_state::stream::{CheckpointOutputStream, CheckpointStreamFactory, CheckpointedStateScope};
@@ -127,6 +128,7 @@ impl OutputStream {
         }
         let (upload, rest) = (self.upload.take(), Bytes::from(std::mem::take(&mut self.buffer)));
         let (folder, path) = self.place();
+        failpoint::reach(Failpoint::UploadBegins);
         match upload {
             // The name is random: nothing can be replaced, and a rename costs less than a link.
             None => folder.put(&self.name, rest, false)?,
@@ -135,6 +137,7 @@ impl OutputStream {
                 finished.map_err(|e| self.error(e))?;
             }
         }
+        failpoint::reach(Failpoint::UploadEnds);
         Ok(StreamStateHandle::File(FileStateHandle {
             path,
             size: self.position,

@@ -145,6 +145,32 @@ fn a_damaged_checkpoint_stays_until_a_newer_one_completes() {
     assert!(shared_files(&kit).is_empty());
 }
 
+/// Goal: what a process that was killed within an upload left in `shared/` goes at the next start, though the object store hides
+/// files that are not finished, and also when no checkpoint had completed yet. Method: such files by hand, with and without a
+/// checkpoint.
+#[test]
+fn uploads_that_were_cut_off_are_swept_away() {
+    for completed in [false, true] {
+        let mut kit = Kit::new();
+        let named = completed.then(|| kit.incremental(1, &[]));
+        let before = shared_files(&kit);
+        for left in ["unfinished#1", "unfinished#12", "finished"] {
+            std::fs::write(kit.job_dir().join("shared").join(left), b"left").unwrap();
+        }
+        // A new process; the writer of these files is gone.
+        kit.reopen();
+        let recovered = kit.storage.find_latest_intact().unwrap();
+        assert_eq!(recovered.latest.is_some(), named.is_some());
+        let mut store = kit.store(1);
+        store.recover(&recovered);
+        if !completed {
+            store.start_without_snapshot();
+        }
+        kit.storage.wait_for_deletions();
+        assert_eq!(shared_files(&kit), before, "completed={completed}");
+    }
+}
+
 #[test]
 fn the_end_of_the_job_keeps_or_deletes_by_policy() {
     use JobStatus::{Canceled, Failed, Finished, Suspended};

@@ -42,7 +42,10 @@ pub(super) fn find(storage: &Arc<FileSystemCheckpointStorage>, settings: &Settin
             from = %s.location().display(),
             "the job goes on from a snapshot"
         ),
-        None => tracing::info!(job = %storage.job(), "the job starts without a snapshot"),
+        None => {
+            store.start_without_snapshot();
+            tracing::info!(job = %storage.job(), "the job starts without a snapshot");
+        }
     }
     Ok(StartingPoint {
         store,

@@ -22,6 +22,7 @@ use millpond_api::{InputStatus, Watermark};
 use millpond_checkpoint::align::{AlignAbort, AlignCommand, AlignEvent, BarrierAligner};
 use millpond_checkpoint::barrier::{CheckpointBarrier, CheckpointKind};
 use millpond_checkpoint::coordinator::FailureKind;
+use millpond_core::failpoint::{self, Failpoint};
 use millpond_core::host::Clock;
 use millpond_core::{CheckpointId, Configuration, Error, Result};
 use millpond_state::query::QueryAnswer;
@@ -179,6 +180,7 @@ impl TaskCore {
         match control {
             TaskControl::TriggerCheckpoint(barrier) => self.trigger(chain, barrier)?,
             TaskControl::NotifyComplete(checkpoint) => {
+                failpoint::reach(Failpoint::CompletionNotified);
                 self.checkpoints.over(checkpoint, false);
                 each_operator(chain, VisitOrder::UpstreamFirst, |o| {
                     o.notify_checkpoint_complete(checkpoint)

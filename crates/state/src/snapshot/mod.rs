@@ -23,6 +23,7 @@ pub(crate) use extra::FrozenExtra;
 
 use crate::handle::KeyedStateHandle;
 use crate::stream::CheckpointStreamFactory;
+use millpond_core::failpoint::{self, Failpoint};
 use millpond_core::{Error, Result};
 use millpond_types::{DataInput, KeyGroupRange, SerializerSnapshot};
 
@@ -69,7 +70,10 @@ impl KeyedSnapshot {
     /// # Errors
     /// Io when the storage refuses; whatever a serializer answers. Nothing is left behind then.
     pub fn run(self, streams: &dyn CheckpointStreamFactory) -> Result<SnapshotResult> {
-        (self.job)(streams)
+        failpoint::reach(Failpoint::SnapshotBegins);
+        let result = (self.job)(streams)?;
+        failpoint::reach(Failpoint::SnapshotWritten);
+        Ok(result)
     }
 }
 
