@@ -141,8 +141,8 @@ mod tests {
         };
         let managed_keyed = vec![KeyedStateHandle::Incremental(handle)];
         OperatorSubtaskState {
-            managed_operator: Vec::new(),
             managed_keyed,
+            ..OperatorSubtaskState::default()
         }
     }
 

@@ -11,6 +11,7 @@ mod hashmap;
 pub mod keyed;
 pub mod operator_state;
 pub mod query;
+pub mod raw;
 pub mod redistribute;
 #[cfg(feature = "rocksdb")]
 pub mod rocksdb;

@@ -1,6 +1,7 @@
 //! A function over a keyed stream whose accesses to state are futures.
 
 use super::async_context::{AsyncCollector, AsyncKeyedContext, AsyncOnTimerContext};
+use super::checkpointed::StateSnapshotContext;
 use super::runtime_context::RuntimeContext;
 use crate::Data;
 use millpond_core::Result;
@@ -95,6 +96,15 @@ pub trait AsyncKeyedProcessFunction: 'static {
         _out: &AsyncCollector<Self::Out>,
     ) -> impl Future<Output = Result<()>> {
         ready(Ok(()))
+    }
+
+    /// A snapshot is taken, with nothing in flight: write raw state, or bring operator state up to date. Flink's
+    /// `CheckpointedFunction#snapshotState`; what `initializeState` does there, `open` does here.
+    ///
+    /// # Errors
+    /// The checkpoint is declined; the job goes on, as long as it tolerates failed checkpoints.
+    fn snapshot_state(&self, _ctx: &mut StateSnapshotContext<'_>) -> Result<()> {
+        Ok(())
     }
 
     /// The end, also after a failure: release what is held outside of the state.

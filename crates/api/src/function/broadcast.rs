@@ -1,5 +1,6 @@
 //! A function over a keyed stream and a broadcast one: the broadcast pattern.
 
+use super::checkpointed::StateSnapshotContext;
 use super::context::{KeyedContext, OnTimerContext};
 use super::runtime_context::RuntimeContext;
 use crate::side_output::{OutputTag, SideOutputs};
@@ -111,6 +112,15 @@ pub trait KeyedBroadcastProcessFunction: 'static {
         _ctx: &mut OnTimerContext<'_, Self::Key>,
         _out: &mut Collector<'_, Self::Out>,
     ) -> Result<()> {
+        Ok(())
+    }
+
+    /// A snapshot is taken, between two records: write raw state, or bring operator state up to date. Flink's
+    /// `CheckpointedFunction#snapshotState`; what `initializeState` does there, `open` does here.
+    ///
+    /// # Errors
+    /// The checkpoint is declined; the job goes on, as long as it tolerates failed checkpoints.
+    fn snapshot_state(&mut self, _ctx: &mut StateSnapshotContext<'_>) -> Result<()> {
         Ok(())
     }
 

@@ -1,5 +1,6 @@
 //! Functions over two connected streams.
 
+use super::checkpointed::StateSnapshotContext;
 use super::context::{KeyedContext, OnTimerContext, ProcessContext};
 use super::runtime_context::RuntimeContext;
 use crate::{Collector, Data};
@@ -44,6 +45,15 @@ pub trait CoProcessFunction: 'static {
         ctx: &mut ProcessContext<'_>,
         out: &mut Collector<'_, Self::Out>,
     ) -> Result<()>;
+
+    /// A snapshot is taken, between two records: write raw state, or bring operator state up to date. Flink's
+    /// `CheckpointedFunction#snapshotState`; what `initializeState` does there, `open` does here.
+    ///
+    /// # Errors
+    /// The checkpoint is declined; the job goes on, as long as it tolerates failed checkpoints.
+    fn snapshot_state(&mut self, _ctx: &mut StateSnapshotContext<'_>) -> Result<()> {
+        Ok(())
+    }
 
     /// The end, also after a failure.
     ///
@@ -105,6 +115,15 @@ pub trait KeyedCoProcessFunction: 'static {
         _ctx: &mut OnTimerContext<'_, Self::Key>,
         _out: &mut Collector<'_, Self::Out>,
     ) -> Result<()> {
+        Ok(())
+    }
+
+    /// A snapshot is taken, between two records: write raw state, or bring operator state up to date. Flink's
+    /// `CheckpointedFunction#snapshotState`; what `initializeState` does there, `open` does here.
+    ///
+    /// # Errors
+    /// The checkpoint is declined; the job goes on, as long as it tolerates failed checkpoints.
+    fn snapshot_state(&mut self, _ctx: &mut StateSnapshotContext<'_>) -> Result<()> {
         Ok(())
     }
 

@@ -8,6 +8,7 @@ mod async_context;
 mod async_keyed;
 mod async_runtime_context;
 mod broadcast;
+mod checkpointed;
 mod co_process;
 mod context;
 mod keyed;
@@ -21,6 +22,7 @@ pub use async_context::{
 };
 pub use async_keyed::AsyncKeyedProcessFunction;
 pub use broadcast::{BroadcastContext, KeyedBroadcastProcessFunction, ReadOnlyContext};
+pub use checkpointed::{RawStateInputs, StateSnapshotContext};
 pub use co_process::{CoProcessFunction, KeyedCoProcessFunction};
 pub use context::{KeyedContext, OnTimerContext, ProcessContext};
 pub use keyed::KeyedProcessFunction;

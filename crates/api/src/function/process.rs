@@ -1,5 +1,6 @@
 //! A function over a stream without keys.
 
+use super::checkpointed::StateSnapshotContext;
 use super::context::ProcessContext;
 use super::runtime_context::RuntimeContext;
 use crate::{Collector, Data};
@@ -60,6 +61,15 @@ pub trait ProcessFunction: 'static {
         ctx: &mut ProcessContext<'_>,
         out: &mut Collector<'_, Self::Out>,
     ) -> Result<()>;
+
+    /// A snapshot is taken, between two records: write raw state, or bring operator state up to date. Flink's
+    /// `CheckpointedFunction#snapshotState`; what `initializeState` does there, `open` does here.
+    ///
+    /// # Errors
+    /// The checkpoint is declined; the job goes on, as long as it tolerates failed checkpoints.
+    fn snapshot_state(&mut self, _ctx: &mut StateSnapshotContext<'_>) -> Result<()> {
+        Ok(())
+    }
 
     /// The end, also after a failure.
     ///

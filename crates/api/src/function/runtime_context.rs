@@ -1,5 +1,6 @@
 //! What a function is handed when it is opened: its place in the job, its states, its counters.
 
+use super::checkpointed::RawStateInputs;
 use super::metric::{Counter, MetricGroup};
 use millpond_core::{Error, JobId, Result};
 use millpond_state::async_state::StateRequestBuffer;
@@ -49,6 +50,7 @@ pub struct RuntimeContext<'a, K = NotKeyed> {
     restored: bool,
     /// Where asynchronous accesses wait; present for an asynchronous function.
     pub(super) requests: Option<&'a Rc<StateRequestBuffer>>,
+    pub(super) raw: Option<&'a RawStateInputs>,
 }
 
 impl<'a, K> RuntimeContext<'a, K> {
@@ -68,6 +70,7 @@ impl<'a, K> RuntimeContext<'a, K> {
             metrics,
             restored,
             requests: None,
+            raw: None,
         }
     }
 
@@ -75,6 +78,13 @@ impl<'a, K> RuntimeContext<'a, K> {
     #[must_use]
     pub fn with_async_state(mut self, requests: &'a Rc<StateRequestBuffer>) -> Self {
         self.requests = Some(requests);
+        self
+    }
+
+    /// For engines: the raw state that the instance was restored with.
+    #[must_use]
+    pub fn with_raw_state(mut self, raw: &'a RawStateInputs) -> Self {
+        self.raw = Some(raw);
         self
     }
 
@@ -87,6 +97,7 @@ impl<'a, K> RuntimeContext<'a, K> {
             metrics: self.metrics,
             restored: self.restored,
             requests: self.requests,
+            raw: self.raw,
         }
     }
 

@@ -1,6 +1,6 @@
 //! Reads `_metadata` of Flink's versions 3 to 6, which 1.11 to 2.3 write.
 //!
-//! What a Millpond job can't restore (raw and channel state of a Flink job, changelog and merged files) is refused by
+//! What a Millpond job can't restore (channel state of a Flink job, changelog and merged files) is refused by
 //! name, never skipped: skipping would lose state without a word.
 
 use super::properties::CheckpointProperties;
@@ -9,8 +9,8 @@ use bytes::Bytes;
 use millpond_core::{Error, ErrorKind, OperatorId, Result};
 use millpond_state::handle::{
     ByteStreamStateHandle, FileStateHandle, HandleAndLocalPath, IncrementalRemoteKeyedStateHandle,
-    KeyGroupsStateHandle, KeyedStateHandle, OperatorStateHandle, OperatorStateMeta, OperatorStateMode,
-    OperatorSubtaskState, StatePath, StreamStateHandle,
+    KeyGroupsStateHandle, KeyedStateHandle, NO_OFFSET_SET, OperatorStateHandle, OperatorStateMeta,
+    OperatorStateMode, OperatorSubtaskState, StatePath, StreamStateHandle,
 };
 use millpond_types::key_group::MAX_PARALLELISM_LIMIT;
 use millpond_types::{DataInput, KeyGroupRange};
@@ -154,14 +154,13 @@ fn read_subtask(input: &mut DataInput<'_>) -> Result<OperatorSubtaskState> {
     if input.read_i32()? != 0 {
         state.managed_operator.extend(read_operator_state(input)?);
     }
-    if input.read_i32()? != 0 && read_operator_state(input)?.is_some() {
-        return Err(unsupported("raw operator state can't be restored"));
+    if input.read_i32()? != 0 {
+        state.raw_operator.extend(read_operator_state(input)?);
     }
-    state.managed_keyed.extend(read_keyed(input)?);
-    if read_keyed(input)?.is_some() {
-        return Err(unsupported("raw keyed state can't be restored")
-            .hint("it holds timers of Flink's heap timer service: let the job write a canonical savepoint"));
-    }
+    state
+        .managed_keyed
+        .extend(read_keyed(input)?.map(without_unset_offsets));
+    state.raw_keyed.extend(read_keyed(input)?);
     for _ in 0..2 {
         if input.read_i32()? != 0 {
             return Err(
@@ -210,7 +209,7 @@ fn read_keyed(input: &mut DataInput<'_>) -> Result<Option<KeyedStateHandle>> {
             if input.remaining() / 8 < range.count() {
                 return Err(bad("the input ends within the offsets of key groups"));
             }
-            let offsets = read_offsets(input, range.count())?;
+            let offsets = read_key_group_offsets(input, range.count())?;
             let stream = read_stream(input)?;
             if kind == tag::KEY_GROUPS_V2 {
                 input.read_utf()?; // Its id tells handles apart and says nothing about the state.
@@ -295,10 +294,28 @@ fn read_files(input: &mut DataInput<'_>) -> Result<Vec<HandleAndLocalPath>> {
 fn read_offsets(input: &mut DataInput<'_>, count: usize) -> Result<Vec<u64>> {
     let mut offsets = Vec::with_capacity(count);
     for _ in 0..count {
-        // A key group without data has an offset of its neighbour in most backends, and -1 in some.
         offsets.push(input.read_i64()?.max(0).unsigned_abs());
     }
     Ok(offsets)
+}
+
+fn read_key_group_offsets(input: &mut DataInput<'_>, count: usize) -> Result<Vec<u64>> {
+    let mut offsets = Vec::with_capacity(count);
+    for _ in 0..count {
+        offsets.push(u64::try_from(input.read_i64()?).unwrap_or(NO_OFFSET_SET));
+    }
+    Ok(offsets)
+}
+
+/// A key group without managed state has the offset of its neighbour in most backends, and -1 in some.
+fn without_unset_offsets(mut handle: KeyedStateHandle) -> KeyedStateHandle {
+    if let KeyedStateHandle::KeyGroups(h) = &mut handle {
+        h.offsets
+            .iter_mut()
+            .filter(|offset| **offset == NO_OFFSET_SET)
+            .for_each(|offset| *offset = 0);
+    }
+    handle
 }
 
 fn read_stream(input: &mut DataInput<'_>) -> Result<StreamStateHandle> {

@@ -4,8 +4,8 @@ use super::handle_id::state_handle_id;
 use super::{CheckpointMetadata, HEADER_MAGIC, OperatorState, VERSION_WRITTEN, tag};
 use millpond_core::{Error, Result};
 use millpond_state::handle::{
-    HandleAndLocalPath, KeyedStateHandle, OperatorStateHandle, OperatorStateMode, OperatorSubtaskState,
-    StatePath, StreamStateHandle,
+    HandleAndLocalPath, KeyedStateHandle, NO_OFFSET_SET, OperatorStateHandle, OperatorStateMode,
+    OperatorSubtaskState, StatePath, StreamStateHandle,
 };
 use millpond_types::{DataOutput, KeyGroupRange};
 
@@ -100,21 +100,31 @@ fn write_operator(out: &mut DataOutput, operator: &OperatorState, version: i32) 
 }
 
 fn write_subtask(out: &mut DataOutput, state: &OperatorSubtaskState) -> Result<()> {
-    match single(&state.managed_operator, "operator states")? {
+    write_operator_states(out, &state.managed_operator, "operator states")?;
+    write_operator_states(out, &state.raw_operator, "raw operator states")?;
+    write_keyed_states(out, &state.managed_keyed, "keyed states")?;
+    write_keyed_states(out, &state.raw_keyed, "raw keyed states")?;
+    out.write_i32(0); // Channel state of inputs: barriers are aligned.
+    out.write_i32(0); // Channel state of outputs.
+    Ok(())
+}
+
+fn write_operator_states(out: &mut DataOutput, handles: &[OperatorStateHandle], what: &str) -> Result<()> {
+    match single(handles, what)? {
         None => out.write_i32(0),
         Some(handle) => {
             out.write_i32(1);
             write_operator_state(out, handle)?;
         }
     }
-    out.write_i32(0); // Raw operator state.
-    match single(&state.managed_keyed, "keyed states")? {
+    Ok(())
+}
+
+fn write_keyed_states(out: &mut DataOutput, handles: &[KeyedStateHandle], what: &str) -> Result<()> {
+    match single(handles, what)? {
         None => out.write_u8(tag::NULL),
         Some(handle) => write_keyed(out, handle)?,
     }
-    out.write_u8(tag::NULL); // Raw keyed state.
-    out.write_i32(0); // Channel state of inputs: barriers are aligned.
-    out.write_i32(0); // Channel state of outputs.
     Ok(())
 }
 
@@ -150,7 +160,13 @@ fn write_keyed(out: &mut DataOutput, handle: &KeyedStateHandle) -> Result<()> {
                 tag::KEY_GROUPS_V2
             });
             write_range(out, h.range)?;
-            h.offsets.iter().try_for_each(|o| long(out, *o, "offset"))?;
+            h.offsets.iter().try_for_each(|offset| {
+                if *offset == NO_OFFSET_SET {
+                    out.write_i64(-1);
+                    return Ok(());
+                }
+                long(out, *offset, "offset")
+            })?;
             write_stream(out, &h.stream)?;
             if !h.savepoint {
                 out.write_utf(&state_handle_id(handle))?;

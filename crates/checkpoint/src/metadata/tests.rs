@@ -93,6 +93,7 @@ fn first_operator() -> OperatorState {
             stream,
         }],
         managed_keyed: vec![key_groups(0, 63, inline("keyed-0", 600, 7), false)],
+        ..OperatorSubtaskState::default()
     };
     let one = IncrementalRemoteKeyedStateHandle {
         backend_id: "00010203-0405-4607-8809-0a0b0c0d0e0f".to_string(),
@@ -120,8 +121,8 @@ fn first_operator() -> OperatorState {
     operator.subtasks.insert(
         1,
         OperatorSubtaskState {
-            managed_operator: Vec::new(),
             managed_keyed,
+            ..OperatorSubtaskState::default()
         },
     );
     operator
@@ -143,8 +144,8 @@ fn expected(version: i32) -> CheckpointMetadata {
     savepoint.subtasks.insert(
         0,
         OperatorSubtaskState {
-            managed_operator: Vec::new(),
             managed_keyed,
+            ..OperatorSubtaskState::default()
         },
     );
     let mut sink = OperatorState::new(id(200), 3, 128);
@@ -435,14 +436,31 @@ fn any_operator_state() -> impl Strategy<Value = OperatorStateHandle> {
         .prop_map(|(states, stream)| OperatorStateHandle { states, stream })
 }
 
+/// As Flink writes raw keyed state: not every key group has a section.
+fn any_raw_keyed() -> impl Strategy<Value = KeyedStateHandle> {
+    let offset = prop_oneof![Just(millpond_state::handle::NO_OFFSET_SET), 0..i64::MAX as u64];
+    (proptest::collection::vec(offset, 1..6), any_stream()).prop_map(|(offsets, stream)| {
+        KeyedStateHandle::KeyGroups(KeyGroupsStateHandle {
+            range: KeyGroupRange::new(3, 2 + offsets.len() as u32).unwrap(),
+            offsets,
+            stream,
+            savepoint: false,
+        })
+    })
+}
+
 fn any_metadata() -> impl Strategy<Value = CheckpointMetadata> {
     let subtask = (
         proptest::option::of(any_operator_state()),
         proptest::option::of(any_keyed()),
+        proptest::option::of(any_operator_state()),
+        proptest::option::of(any_raw_keyed()),
     )
-        .prop_map(|(o, k)| OperatorSubtaskState {
+        .prop_map(|(o, k, raw_o, raw_k)| OperatorSubtaskState {
             managed_operator: o.into_iter().collect(),
             managed_keyed: k.into_iter().collect(),
+            raw_operator: raw_o.into_iter().collect(),
+            raw_keyed: raw_k.into_iter().collect(),
         });
     let operator = (
         any::<[u8; 16]>(),

@@ -233,11 +233,14 @@ fn each_file(
     for OperatorSubtaskState {
         managed_operator,
         managed_keyed,
+        raw_operator,
+        raw_keyed,
     } in states
     {
-        let operator = managed_operator.iter_mut().map(|h| &mut h.stream);
-        let keyed = managed_keyed.iter_mut().flat_map(streams_mut);
-        for stream in operator.chain(keyed) {
+        let operator = managed_operator.iter_mut().chain(raw_operator);
+        let keyed = managed_keyed.iter_mut().chain(raw_keyed);
+        let streams = operator.map(|h| &mut h.stream).chain(keyed.flat_map(streams_mut));
+        for stream in streams {
             if let StreamStateHandle::File(file) = stream {
                 visit(file)?;
             }

@@ -124,8 +124,8 @@ pub fn full(factory: &dyn CheckpointStreamFactory, seed: u64) -> OperatorSubtask
         savepoint: false,
     });
     OperatorSubtaskState {
-        managed_operator: Vec::new(),
         managed_keyed: vec![keyed],
+        ..OperatorSubtaskState::default()
     }
 }
 
@@ -153,8 +153,8 @@ pub fn incremental(
         checkpointed_size: 1,
     });
     OperatorSubtaskState {
-        managed_operator: Vec::new(),
         managed_keyed: vec![keyed],
+        ..OperatorSubtaskState::default()
     }
 }
 

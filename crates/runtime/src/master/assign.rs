@@ -10,7 +10,7 @@ use millpond_checkpoint::metadata::{CheckpointMetadata, OperatorState};
 use millpond_core::hash::{HashMap, HashSet};
 use millpond_core::{Error, OperatorId, Result};
 use millpond_state::handle::OperatorSubtaskState;
-use millpond_state::redistribute::{redistribute_keyed_state, redistribute_operator_state};
+use millpond_state::redistribute::redistribute_state;
 
 /// The restored state of each task: one entry for each operator of its vertex, in their order.
 pub(super) type Assignment = HashMap<TaskId, Vec<RestoredState>>;
@@ -61,22 +61,12 @@ fn of_operator(old: &OperatorState, vertex: &JobVertex) -> Result<Vec<OperatorSu
     let indices = 0..old
         .parallelism
         .max(old.subtasks.keys().next_back().map_or(0, |last| last + 1));
-    let keyed: Vec<_> = indices
-        .clone()
-        .map(|i| {
-            old_subtasks(i)
-                .map(|s| s.managed_keyed.clone())
-                .unwrap_or_default()
-        })
+    let states: Vec<_> = indices
+        .map(|i| old_subtasks(i).cloned().unwrap_or_default())
         .collect();
-    let operator: Vec<_> = indices
-        .map(|i| {
-            old_subtasks(i)
-                .map(|s| s.managed_operator.clone())
-                .unwrap_or_default()
-        })
-        .collect();
-    let has_keys = keyed.iter().any(|k| !k.is_empty());
+    let has_keys = states
+        .iter()
+        .any(|s| !s.managed_keyed.is_empty() || !s.raw_keyed.is_empty());
     if has_keys && old.max_parallelism != vertex.max_parallelism {
         return Err(Error::incompatible("restore job", "the state was stored with another max parallelism")
             .with("operator", &vertex.name)
@@ -87,20 +77,11 @@ fn of_operator(old: &OperatorState, vertex: &JobVertex) -> Result<Vec<OperatorSu
                 old.max_parallelism
             )));
     }
-    let keyed = if has_keys {
-        redistribute_keyed_state(&keyed, vertex.parallelism, vertex.max_parallelism)
-    } else {
-        vec![Vec::new(); vertex.parallelism as usize]
-    };
-    let operator = redistribute_operator_state(&operator, vertex.parallelism as usize);
-    Ok(keyed
-        .into_iter()
-        .zip(operator)
-        .map(|(managed_keyed, managed_operator)| OperatorSubtaskState {
-            managed_operator,
-            managed_keyed,
-        })
-        .collect())
+    Ok(redistribute_state(
+        &states,
+        vertex.parallelism,
+        vertex.max_parallelism,
+    ))
 }
 
 fn refuse_unclaimed(snapshot: &CheckpointMetadata, graph: &JobGraph, allow: bool) -> Result<()> {

@@ -85,8 +85,11 @@ impl<F: CoProcessFunction> TwoInputOperator for CoProcessOperator<F> {
         }
         out.emit_watermark(watermark)
     }
-    fn snapshot_state(&mut self, _barrier: &CheckpointBarrier) -> Result<Option<SnapshotFuture>> {
-        Ok(self.opened.as_ref().map(Opened::snapshot))
+    fn snapshot_state(&mut self, barrier: &CheckpointBarrier) -> Result<Option<SnapshotFuture>> {
+        let opened = self.opened.as_ref().ok_or_else(not_initialized)?;
+        let function = &mut self.function;
+        let snapshot = opened.snapshot(barrier, |ctx| function.snapshot_state(ctx));
+        snapshot.map(Some)
     }
     fn close(&mut self) -> Result<()> {
         self.function.close()

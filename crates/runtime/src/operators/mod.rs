@@ -9,6 +9,7 @@ mod co_process;
 mod keyed;
 mod meter;
 mod process;
+mod raw;
 mod sink;
 mod source;
 #[cfg(test)]

@@ -1,9 +1,10 @@
 //! Runs a [`ProcessFunction`]. Flink's `ProcessOperator`.
 
 use super::meter::Meter;
+use super::raw::{RawOutputs, raw_inputs, refuse_unclaimed};
 use super::user_code::{finish_call, not_initialized, runtime_info, user_error};
 use crate::operator::{ChainOutput, OneInputOperator, OperatorContext, SnapshotFuture};
-use millpond_api::function::{ProcessContext, ProcessFunction, RuntimeContext};
+use millpond_api::function::{ProcessContext, ProcessFunction, RuntimeContext, StateSnapshotContext};
 use millpond_api::{Collector, SideOutputs, Watermark};
 use millpond_checkpoint::barrier::CheckpointBarrier;
 use millpond_core::Result;
@@ -47,28 +48,38 @@ impl Opened {
             side_outputs: side_outputs.clone(),
         };
         let info = runtime_info(ctx);
+        let raw = raw_inputs(ctx, None)?;
         let mut runtime = RuntimeContext::new(
             &info,
             None,
             &mut opened.state,
             &ctx.metrics.user,
             ctx.restored.is_some(),
-        );
+        )
+        .with_raw_state(&raw);
         open(&mut runtime).map_err(|e| user_error(&ctx.operator_name, e))?;
+        refuse_unclaimed(&raw, &ctx.operator_name)?;
         Ok(opened)
     }
 
-    pub(super) fn snapshot(&self) -> SnapshotFuture {
+    /// Lets `function` take its part, then freezes operator state.
+    pub(super) fn snapshot(
+        &self,
+        barrier: &CheckpointBarrier,
+        function: impl FnOnce(&mut StateSnapshotContext<'_>) -> Result<()>,
+    ) -> Result<SnapshotFuture> {
+        let raw = RawOutputs::of(barrier, None, &self.name, function)?;
         let snapshot = self.state.snapshot();
         let metrics = Arc::clone(self.meter.metrics());
-        Box::new(move |streams| {
-            let state = OperatorSubtaskState {
+        Ok(Box::new(move |streams| {
+            let mut state = OperatorSubtaskState {
                 managed_operator: snapshot.write(streams)?.into_iter().collect(),
                 ..OperatorSubtaskState::default()
             };
+            raw.write(streams, &mut state)?;
             metrics.set_state_size(state.state_size());
             Ok(state)
-        })
+        }))
     }
 }
 
@@ -121,8 +132,11 @@ impl<F: ProcessFunction> OneInputOperator for ProcessOperator<F> {
         }
         out.emit_watermark(watermark)
     }
-    fn snapshot_state(&mut self, _barrier: &CheckpointBarrier) -> Result<Option<SnapshotFuture>> {
-        Ok(self.opened.as_ref().map(Opened::snapshot))
+    fn snapshot_state(&mut self, barrier: &CheckpointBarrier) -> Result<Option<SnapshotFuture>> {
+        let opened = self.opened.as_ref().ok_or_else(not_initialized)?;
+        let function = &mut self.function;
+        let snapshot = opened.snapshot(barrier, |ctx| function.snapshot_state(ctx));
+        snapshot.map(Some)
     }
     fn close(&mut self) -> Result<()> {
         self.function.close()

@@ -1,6 +1,7 @@
 //! Runs a sink's writer. Flink's `SinkWriterOperator` and `CommitterOperator` in one, as [`SinkWriter`] is both.
 
 use super::meter::Meter;
+use super::raw::refuse_raw_state;
 use super::user_code::not_initialized;
 use crate::operator::{ChainOutput, OneInputOperator, OperatorContext, SnapshotFuture};
 use millpond_api::{Sink, SinkContext, SinkInitContext, SinkWriter, Watermark};
@@ -38,6 +39,7 @@ impl<S: Sink> OneInputOperator for SinkOperator<S> {
     type Out = ();
 
     fn initialize(&mut self, ctx: OperatorContext, _out: &mut dyn ChainOutput<()>) -> Result<()> {
+        refuse_raw_state(&ctx)?;
         let restored = ctx.restored.as_ref().map(|r| r.state.managed_operator.as_slice());
         let mut state = OperatorStateBackend::restore(restored.unwrap_or_default(), &*ctx.state_reader)?
             .with_serializers(Arc::clone(&ctx.serializers));

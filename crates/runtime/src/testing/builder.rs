@@ -18,7 +18,7 @@ use millpond_api::{OutputTag, Sink, Source, WatermarkStrategy};
 use millpond_core::host::ManualClock;
 use millpond_core::{Configuration, JobId, OperatorId, Result};
 use millpond_state::handle::OperatorSubtaskState;
-use millpond_state::redistribute::{redistribute_keyed_state, redistribute_operator_state};
+use millpond_state::redistribute::redistribute_state;
 use millpond_state::stream::memory::MemoryStreams;
 use millpond_types::SerializerRegistry;
 use std::marker::PhantomData;
@@ -175,16 +175,9 @@ impl<H: Harness> HarnessBuilder<H> {
     fn restored_state(&self) -> Option<RestoredState> {
         let states = self.restored.as_ref()?;
         let index = self.subtask_index as usize;
-        let operator: Vec<_> = states.iter().map(|s| s.managed_operator.clone()).collect();
-        let keyed: Vec<_> = states.iter().map(|s| s.managed_keyed.clone()).collect();
-        let mut operator = redistribute_operator_state(&operator, self.parallelism as usize);
-        let mut keyed = redistribute_keyed_state(&keyed, self.parallelism, self.max_parallelism);
-        Some(RestoredState {
-            state: OperatorSubtaskState {
-                managed_operator: operator.get_mut(index).map(std::mem::take).unwrap_or_default(),
-                managed_keyed: keyed.get_mut(index).map(std::mem::take).unwrap_or_default(),
-            },
-        })
+        let mut states = redistribute_state(states, self.parallelism, self.max_parallelism);
+        let state = states.get_mut(index).map(std::mem::take).unwrap_or_default();
+        Some(RestoredState { state })
     }
 }
 

@@ -4,6 +4,10 @@ use super::stream::StreamStateHandle;
 use millpond_core::CheckpointId;
 use millpond_types::KeyGroupRange;
 
+/// The offset of a key group that has no section in raw keyed state; -1 in `_metadata`. Flink's
+/// `KeyedStateCheckpointOutputStream.NO_OFFSET_SET`.
+pub const NO_OFFSET_SET: u64 = u64::MAX;
+
 /// Keyed state of one operator instance.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KeyedStateHandle {
@@ -18,7 +22,7 @@ pub enum KeyedStateHandle {
 pub struct KeyGroupsStateHandle {
     /// The key groups that it holds.
     pub range: KeyGroupRange,
-    /// The offset of each key group of `range` in the stream, in order.
+    /// The offset of each key group of `range` in the stream, in order; in raw state [`NO_OFFSET_SET`] for one without a section.
     pub offsets: Vec<u64>,
     /// The stream.
     pub stream: StreamStateHandle,

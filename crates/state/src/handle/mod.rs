@@ -9,6 +9,7 @@ mod stream;
 
 pub use keyed::{
     HandleAndLocalPath, IncrementalRemoteKeyedStateHandle, KeyGroupsStateHandle, KeyedStateHandle,
+    NO_OFFSET_SET,
 };
 pub use operator::{OperatorStateHandle, OperatorStateMeta, OperatorStateMode};
 pub use stream::{ByteStreamStateHandle, FileStateHandle, StatePath, StreamStateHandle};
@@ -20,15 +21,20 @@ pub struct OperatorSubtaskState {
     pub managed_operator: Vec<OperatorStateHandle>,
     /// Keyed states and timers.
     pub managed_keyed: Vec<KeyedStateHandle>,
+    /// What the operator wrote by itself, in partitions ([`crate::raw`]).
+    pub raw_operator: Vec<OperatorStateHandle>,
+    /// What the operator wrote by itself, by key group ([`crate::raw`]).
+    pub raw_keyed: Vec<KeyedStateHandle>,
 }
 
 impl OperatorSubtaskState {
     /// Every stream handle that it names.
     pub fn streams(&self) -> impl Iterator<Item = &StreamStateHandle> {
-        self.managed_operator
-            .iter()
+        let operator = self.managed_operator.iter().chain(&self.raw_operator);
+        let keyed = self.managed_keyed.iter().chain(&self.raw_keyed);
+        operator
             .map(|h| &h.stream)
-            .chain(self.managed_keyed.iter().flat_map(KeyedStateHandle::streams))
+            .chain(keyed.flat_map(KeyedStateHandle::streams))
     }
     /// The bytes that the state takes, shared files counted in full (Flink's `stateSize`).
     pub fn state_size(&self) -> u64 {
@@ -36,15 +42,16 @@ impl OperatorSubtaskState {
     }
     /// The bytes that this checkpoint itself added (Flink's `checkpointedSize`).
     pub fn checkpointed_size(&self) -> u64 {
-        self.managed_operator.iter().map(|h| h.stream.size()).sum::<u64>()
-            + self
-                .managed_keyed
-                .iter()
-                .map(KeyedStateHandle::checkpointed_size)
-                .sum::<u64>()
+        let operator = self.managed_operator.iter().chain(&self.raw_operator);
+        let keyed = self.managed_keyed.iter().chain(&self.raw_keyed);
+        operator.map(|h| h.stream.size()).sum::<u64>()
+            + keyed.map(KeyedStateHandle::checkpointed_size).sum::<u64>()
     }
     /// Whether it holds nothing.
     pub fn is_empty(&self) -> bool {
-        self.managed_operator.is_empty() && self.managed_keyed.is_empty()
+        self.managed_operator.is_empty()
+            && self.managed_keyed.is_empty()
+            && self.raw_operator.is_empty()
+            && self.raw_keyed.is_empty()
     }
 }

@@ -203,7 +203,9 @@ impl<F: AsyncKeyedProcessFunction> OneInputOperator for AsyncKeyedProcessOperato
             )
             .with("operator", &opened.core.name));
         }
-        opened.core.snapshot(barrier).map(Some)
+        let function = &self.function;
+        let snapshot = opened.core.snapshot(barrier, |ctx| function.snapshot_state(ctx));
+        snapshot.map(Some)
     }
     fn on_idle(&mut self, out: &mut dyn ChainOutput<F::Out>) -> Result<bool> {
         self.running(out, |controller, running| controller.advance(running))

@@ -1,10 +1,13 @@
 //! What all keyed operators have: backend, timers, operator state, and how they are opened, driven and snapshotted.
 
 use super::super::meter::Meter;
+use super::super::raw::{RawOutputs, raw_inputs, refuse_unclaimed};
 use super::super::user_code::{finish_call, runtime_info, user_error};
 use super::timers::{KeyTimers, USER_TIMERS};
 use crate::operator::{ChainOutput, OperatorContext, SnapshotFuture};
-use millpond_api::function::{KeyedContext, OnTimerContext, RuntimeContext, TimeDomain};
+use millpond_api::function::{
+    KeyedContext, OnTimerContext, RuntimeContext, StateSnapshotContext, TimeDomain,
+};
 use millpond_api::{Collector, SideOutputs};
 use millpond_checkpoint::barrier::CheckpointBarrier;
 use millpond_core::config::options::{self, StateBackendKind};
@@ -63,14 +66,17 @@ impl<K: StateKey, N: StateType> KeyedCore<K, N> {
                 .map_err(named)?
                 .with_serializers(Arc::clone(&ctx.serializers));
         let info = runtime_info(ctx);
-        open(&mut RuntimeContext::new(
+        let raw = raw_inputs(ctx, Some(backend.key_group_range())).map_err(named)?;
+        let mut runtime = RuntimeContext::new(
             &info,
             Some(&mut backend),
             &mut operator_state,
             &ctx.metrics.user,
             ctx.restored.is_some(),
-        ))
-        .map_err(|e| user_error(&ctx.operator_name, e))?;
+        )
+        .with_raw_state(&raw);
+        open(&mut runtime).map_err(|e| user_error(&ctx.operator_name, e))?;
+        refuse_unclaimed(&raw, &ctx.operator_name)?;
         Ok(KeyedCore {
             keys: Rc::clone(backend.key_context()),
             backend,
@@ -89,8 +95,20 @@ impl<K: StateKey, N: StateType> KeyedCore<K, N> {
         self.timers.next_processing_time_timer()
     }
 
-    /// Freezes keyed state, timers and operator state.
-    pub(in crate::operators) fn snapshot(&mut self, barrier: &CheckpointBarrier) -> Result<SnapshotFuture> {
+    /// Lets `function` take its part, then freezes keyed state, timers and operator state.
+    pub(in crate::operators) fn snapshot(
+        &mut self,
+        barrier: &CheckpointBarrier,
+        function: impl FnOnce(&mut StateSnapshotContext<'_>) -> Result<()>,
+    ) -> Result<SnapshotFuture> {
+        // No record is being processed: there is no current key, as for a broadcast element.
+        self.keys.clear_current_key()?;
+        let raw = RawOutputs::of(
+            barrier,
+            Some(self.backend.key_group_range()),
+            &self.name,
+            function,
+        )?;
         let kind = if barrier.kind.is_savepoint() {
             SnapshotKind::Savepoint
         } else {
@@ -100,10 +118,12 @@ impl<K: StateKey, N: StateType> KeyedCore<K, N> {
         let operator = self.operator_state.snapshot();
         let metrics = Arc::clone(self.meter.metrics());
         Ok(Box::new(move |streams| {
-            let state = OperatorSubtaskState {
+            let mut state = OperatorSubtaskState {
                 managed_keyed: keyed.run(streams)?.handle.into_iter().collect(),
                 managed_operator: operator.write(streams)?.into_iter().collect(),
+                ..OperatorSubtaskState::default()
             };
+            raw.write(streams, &mut state)?;
             metrics.set_state_size(state.state_size());
             Ok(state)
         }))

@@ -31,7 +31,9 @@ macro_rules! keyed_lifecycle {
             barrier: &millpond_checkpoint::barrier::CheckpointBarrier,
         ) -> Result<Option<crate::operator::SnapshotFuture>> {
             let core = self.core.as_mut().ok_or_else(not_initialized)?;
-            core.snapshot(barrier).map(Some)
+            let function = &mut self.function;
+            core.snapshot(barrier, |ctx| function.snapshot_state(ctx))
+                .map(Some)
         }
         fn query_state(
             &mut self,

@@ -1,6 +1,7 @@
 //! The reader of one instance with its state, its event time and its counters.
 
 use super::super::meter::Meter;
+use super::super::raw::refuse_raw_state;
 use super::super::user_code::not_initialized;
 use super::event_time::EventTime;
 use super::splits::{Enumeration, SplitState};
@@ -51,6 +52,7 @@ impl<S: Source> SourceOperator<S> {
     }
 
     pub(super) fn initialize(&mut self, ctx: &OperatorContext) -> Result<()> {
+        refuse_raw_state(ctx)?;
         let shared = &self.shared;
         let restored = ctx.restored.as_ref().map(|r| r.state.managed_operator.as_slice());
         let mut state = OperatorStateBackend::restore(restored.unwrap_or_default(), &*ctx.state_reader)?

@@ -491,7 +491,7 @@ where
     }
     fn snapshot_state(&mut self, barrier: &CheckpointBarrier) -> Result<Option<SnapshotFuture>> {
         let opened = self.opened.as_mut().ok_or_else(not_initialized)?;
-        opened.core.snapshot(barrier).map(Some)
+        opened.core.snapshot(barrier, |_| Ok(())).map(Some)
     }
     fn query_state(&mut self, state: &str, key: &QueryKey) -> Result<QueryAnswer> {
         let opened = self.opened.as_ref().ok_or_else(not_initialized)?;
