@@ -11,13 +11,15 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
-/// Whether an access reads what is stored.
+/// What an access does with what is stored.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Reads {
-    /// It has to wait until that is loaded.
-    Stored,
-    /// It only writes.
-    Nothing,
+pub(super) enum Kind {
+    /// It reads, and has to wait until that is loaded.
+    Read,
+    /// It reads and writes.
+    Change,
+    /// It only writes, and waits for nothing.
+    Write,
 }
 
 /// An access to state. Nothing happens before it is polled for the first time; from then on it will run, also when the future
@@ -32,14 +34,14 @@ enum Stage<S, F, T> {
 
 struct Access<S, F> {
     state: S,
-    reads: Reads,
+    kind: Kind,
     run: F,
 }
 
 /// An access that waits, shared by its future and the buffer.
 struct Request<S, F, T> {
     state: S,
-    reads: Reads,
+    kind: Kind,
     /// Present until it runs.
     run: Cell<Option<F>>,
     answer: Cell<Option<Result<T>>>,
@@ -50,14 +52,14 @@ impl<S: Loading + 'static, T: 'static, F: FnOnce(&S) -> Result<T> + 'static> Sta
     /// The access that `run` makes of an opened state.
     pub(super) fn new<H>(
         handle: Option<&Buffered<H>>,
-        reads: Reads,
+        kind: Kind,
         state: impl FnOnce(&H) -> S,
         run: F,
     ) -> Self {
         let access = handle.ok_or_else(unopened).map(|handle| {
             let access = Access {
                 state: state(&handle.state),
-                reads,
+                kind,
                 run,
             };
             (access, Rc::clone(&handle.buffer))
@@ -72,14 +74,14 @@ impl<S: Loading + 'static, T: 'static, F: FnOnce(&S) -> Result<T> + 'static> Fut
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<T>> {
         match mem::replace(&mut self.0, Stage::Over) {
             Stage::New(access) => {
-                let (Access { state, reads, run }, buffer) = access?;
+                let (Access { state, kind, run }, buffer) = access?;
                 let record = buffer.current()?;
-                if buffer.may_run_now(record) && (reads == Reads::Nothing || state.is_at_hand()?) {
+                if buffer.may_run_now(record) && (kind == Kind::Write || state.is_at_hand()?) {
                     return Poll::Ready(run(&state));
                 }
                 let request = Rc::new(Request {
                     state,
-                    reads,
+                    kind,
                     run: Cell::new(Some(run)),
                     answer: Cell::new(None),
                     waker: RefCell::new(cx.waker().clone()),
@@ -106,10 +108,13 @@ impl<S, F, T> Unpin for StateFuture<S, F, T> {}
 
 impl<S: Loading, T, F: FnOnce(&S) -> Result<T>> StateRequest for Request<S, F, T> {
     fn want(&self) -> Result<()> {
-        match self.reads {
-            Reads::Stored => self.state.want(),
-            Reads::Nothing => Ok(()),
+        match self.kind {
+            Kind::Read | Kind::Change => self.state.want(),
+            Kind::Write => Ok(()),
         }
+    }
+    fn writes(&self) -> bool {
+        self.kind != Kind::Read
     }
     fn load_wanted(&self) -> Result<()> {
         self.state.load_wanted()

@@ -1,6 +1,6 @@
 //! The asynchronous handle of a map state.
 
-use super::future::{Reads, StateFuture};
+use super::future::{Kind, StateFuture};
 use super::{Buffered, async_handle};
 use crate::descriptor::StateData;
 use crate::keyed::{Entry, MapKey, MapState};
@@ -25,28 +25,28 @@ impl<UK: MapKey, UV: StateData> AsyncMapState<UK, UV> {
     /// IllegalState when the state was never opened, or outside of a record's future; those of the storage. So for the other
     /// accesses.
     pub fn async_get(&self, key: UK) -> impl Future<Output = Result<Option<UV>>> + use<UK, UV> {
-        self.entry(key, Reads::Stored, |map, key| map.get(key))
+        self.entry(key, Kind::Read, |map, key| map.get(key))
     }
     /// Whether `key` has a value.
     ///
     /// # Errors
     /// As [`AsyncMapState::async_get`].
     pub fn async_contains(&self, key: UK) -> impl Future<Output = Result<bool>> + use<UK, UV> {
-        self.entry(key, Reads::Stored, |map, key| map.contains(key))
+        self.entry(key, Kind::Read, |map, key| map.contains(key))
     }
     /// Sets the value of `key`.
     ///
     /// # Errors
     /// As [`AsyncMapState::async_get`].
     pub fn async_put(&self, key: UK, value: UV) -> impl Future<Output = Result<()>> + use<UK, UV> {
-        self.entry(key, Reads::Nothing, |map, key| map.put(key.clone(), value))
+        self.entry(key, Kind::Write, |map, key| map.put(key.clone(), value))
     }
     /// Sets the value of each key.
     ///
     /// # Errors
     /// As [`AsyncMapState::async_get`].
     pub fn async_put_all(&self, entries: Vec<(UK, UV)>) -> impl Future<Output = Result<()>> + use<UK, UV> {
-        self.whole(Reads::Nothing, |map| map.put_all(entries))
+        self.whole(Kind::Write, |map| map.put_all(entries))
     }
     /// Lends the value of `key` to be changed, removed (`None`) or set, in one access.
     ///
@@ -60,55 +60,55 @@ impl<UK: MapKey, UV: StateData> AsyncMapState<UK, UV> {
     where
         F: FnOnce(&mut Option<UV>) -> R + 'static,
     {
-        self.entry(key, Reads::Stored, |map, key| map.modify(key.clone(), f))
+        self.entry(key, Kind::Change, |map, key| map.modify(key.clone(), f))
     }
     /// Forgets `key` and returns its value.
     ///
     /// # Errors
     /// As [`AsyncMapState::async_get`].
     pub fn async_remove(&self, key: UK) -> impl Future<Output = Result<Option<UV>>> + use<UK, UV> {
-        self.entry(key, Reads::Stored, |map, key| map.remove(key))
+        self.entry(key, Kind::Change, |map, key| map.remove(key))
     }
     /// Every entry, in no particular but a repeatable order.
     ///
     /// # Errors
     /// As [`AsyncMapState::async_get`].
     pub fn async_entries(&self) -> impl Future<Output = Result<Vec<(UK, UV)>>> + use<UK, UV> {
-        self.whole(Reads::Stored, |map| map.entries())
+        self.whole(Kind::Read, |map| map.entries())
     }
     /// Every key.
     ///
     /// # Errors
     /// As [`AsyncMapState::async_get`].
     pub fn async_keys(&self) -> impl Future<Output = Result<Vec<UK>>> + use<UK, UV> {
-        self.whole(Reads::Stored, |map| map.keys())
+        self.whole(Kind::Read, |map| map.keys())
     }
     /// Every value.
     ///
     /// # Errors
     /// As [`AsyncMapState::async_get`].
     pub fn async_values(&self) -> impl Future<Output = Result<Vec<UV>>> + use<UK, UV> {
-        self.whole(Reads::Stored, |map| map.values())
+        self.whole(Kind::Read, |map| map.values())
     }
     /// Whether there is no key.
     ///
     /// # Errors
     /// As [`AsyncMapState::async_get`].
     pub fn async_is_empty(&self) -> impl Future<Output = Result<bool>> + use<UK, UV> {
-        self.whole(Reads::Stored, |map| map.is_empty())
+        self.whole(Kind::Read, |map| map.is_empty())
     }
     /// Forgets the map.
     ///
     /// # Errors
     /// As [`AsyncMapState::async_get`].
     pub fn async_clear(&self) -> impl Future<Output = Result<()>> + use<UK, UV> {
-        self.whole(Reads::Nothing, |map| map.clear())
+        self.whole(Kind::Write, |map| map.clear())
     }
 
     fn entry<R: 'static, F: FnOnce(&MapState<UK, UV>, &UK) -> Result<R> + 'static>(
         &self,
         key: UK,
-        reads: Reads,
+        kind: Kind,
         run: F,
     ) -> impl Future<Output = Result<R>> + use<UK, UV, R, F> {
         let entry = |map: &MapState<UK, UV>| Entry {
@@ -116,14 +116,14 @@ impl<UK: MapKey, UV: StateData> AsyncMapState<UK, UV> {
             key,
         };
         let run = |entry: &Entry<UK, UV, VoidNamespace>| run(&entry.map, &entry.key);
-        StateFuture::new(self.0.as_ref(), reads, entry, run)
+        StateFuture::new(self.0.as_ref(), kind, entry, run)
     }
 
     fn whole<R: 'static, F: FnOnce(&MapState<UK, UV>) -> Result<R> + 'static>(
         &self,
-        reads: Reads,
+        kind: Kind,
         run: F,
     ) -> StateFuture<MapState<UK, UV>, F, R> {
-        StateFuture::new(self.0.as_ref(), reads, Clone::clone, run)
+        StateFuture::new(self.0.as_ref(), kind, Clone::clone, run)
     }
 }

@@ -1,6 +1,6 @@
 //! The asynchronous handles of reducing and aggregating state.
 
-use super::future::{Reads, StateFuture};
+use super::future::{Kind, StateFuture};
 use super::{Buffered, async_handle};
 use crate::descriptor::{AggregateFunction, StateData};
 use crate::keyed::{AggregatingState, ReducingState};
@@ -23,29 +23,29 @@ impl<T: StateData> AsyncReducingState<T> {
     /// IllegalState when the state was never opened, or outside of a record's future; those of the storage. So for the other
     /// accesses.
     pub fn async_get(&self) -> impl Future<Output = Result<Option<T>>> + use<T> {
-        self.access(Reads::Stored, |state| state.get())
+        self.access(Kind::Read, |state| state.get())
     }
     /// Reduces `value` into what is stored; the first value is stored as it is.
     ///
     /// # Errors
     /// As [`AsyncReducingState::async_get`].
     pub fn async_add(&self, value: T) -> impl Future<Output = Result<()>> + use<T> {
-        self.access(Reads::Stored, |state| state.add(value))
+        self.access(Kind::Change, |state| state.add(value))
     }
     /// Forgets what was reduced.
     ///
     /// # Errors
     /// As [`AsyncReducingState::async_get`].
     pub fn async_clear(&self) -> impl Future<Output = Result<()>> + use<T> {
-        self.access(Reads::Nothing, |state| state.clear())
+        self.access(Kind::Write, |state| state.clear())
     }
 
     fn access<R: 'static, F: FnOnce(&ReducingState<T>) -> Result<R> + 'static>(
         &self,
-        reads: Reads,
+        kind: Kind,
         run: F,
     ) -> StateFuture<ReducingState<T>, F, R> {
-        StateFuture::new(self.0.as_ref(), reads, Clone::clone, run)
+        StateFuture::new(self.0.as_ref(), kind, Clone::clone, run)
     }
 }
 
@@ -64,28 +64,28 @@ impl<F: AggregateFunction> AsyncAggregatingState<F> {
     /// # Errors
     /// As [`AsyncReducingState::async_get`].
     pub fn async_get(&self) -> impl Future<Output = Result<Option<F::Out>>> + use<F> {
-        self.access(Reads::Stored, |state| state.get())
+        self.access(Kind::Read, |state| state.get())
     }
     /// Adds `value`.
     ///
     /// # Errors
     /// As [`AsyncReducingState::async_get`].
     pub fn async_add(&self, value: F::In) -> impl Future<Output = Result<()>> + use<F> {
-        self.access(Reads::Stored, |state| state.add(value))
+        self.access(Kind::Change, |state| state.add(value))
     }
     /// Forgets what was added.
     ///
     /// # Errors
     /// As [`AsyncReducingState::async_get`].
     pub fn async_clear(&self) -> impl Future<Output = Result<()>> + use<F> {
-        self.access(Reads::Nothing, |state| state.clear())
+        self.access(Kind::Write, |state| state.clear())
     }
 
     fn access<R: 'static, A: FnOnce(&AggregatingState<F>) -> Result<R> + 'static>(
         &self,
-        reads: Reads,
+        kind: Kind,
         run: A,
     ) -> StateFuture<AggregatingState<F>, A, R> {
-        StateFuture::new(self.0.as_ref(), reads, Clone::clone, run)
+        StateFuture::new(self.0.as_ref(), kind, Clone::clone, run)
     }
 }

@@ -1,5 +1,6 @@
 //! What waits for storage, and the batch that it is executed in. Flink's `StateRequestBuffer` and `StateExecutor`.
 
+use millpond_core::hash::HashSet;
 use millpond_core::{Error, Result};
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -23,6 +24,8 @@ pub enum Gather {
 pub(super) trait StateRequest {
     /// Notes what it will read, under the current key.
     fn want(&self) -> Result<()>;
+    /// Whether it writes.
+    fn writes(&self) -> bool;
     /// Loads what was noted for its state.
     fn load_wanted(&self) -> Result<()>;
     /// Lets go of what was loaded for its state.
@@ -102,9 +105,16 @@ impl StateRequestBuffer {
             let count = queue.len().min(limit);
             queue.drain(..count).collect()
         };
-        for waiting in &batch {
-            enter_key(waiting.record)?;
-            waiting.request.want()?;
+        // What a record reads after it wrote is not loaded before it writes.
+        let mut written = HashSet::default();
+        for Waiting { record, request } in &batch {
+            if !written.contains(record) {
+                enter_key(*record)?;
+                request.want()?;
+            }
+            if request.writes() {
+                written.insert(*record);
+            }
         }
         // The first request of a state loads for all of them.
         batch.iter().try_for_each(|w| w.request.load_wanted())?;

@@ -1,6 +1,6 @@
 //! The asynchronous handle of a value state.
 
-use super::future::{Reads, StateFuture};
+use super::future::{Kind, StateFuture};
 use super::{Buffered, async_handle};
 use crate::descriptor::StateData;
 use crate::keyed::ValueState;
@@ -23,21 +23,21 @@ impl<V: StateData> AsyncValueState<V> {
     /// IllegalState when there is neither, when the state was never opened, or outside of a record's future; those of the
     /// storage. So for the other accesses.
     pub fn async_value(&self) -> impl Future<Output = Result<V>> + use<V> {
-        self.access(Reads::Stored, |state| state.value())
+        self.access(Kind::Read, |state| state.value())
     }
     /// The stored value, if there is one; the default doesn't count.
     ///
     /// # Errors
     /// As [`AsyncValueState::async_value`].
     pub fn async_get(&self) -> impl Future<Output = Result<Option<V>>> + use<V> {
-        self.access(Reads::Stored, |state| state.get())
+        self.access(Kind::Read, |state| state.get())
     }
     /// Stores `value`.
     ///
     /// # Errors
     /// As [`AsyncValueState::async_value`].
     pub fn async_update(&self, value: V) -> impl Future<Output = Result<()>> + use<V> {
-        self.access(Reads::Nothing, |state| state.update(value))
+        self.access(Kind::Write, |state| state.update(value))
     }
     /// Lends the stored value to be changed, removed (`None`) or set, in one access.
     ///
@@ -47,21 +47,21 @@ impl<V: StateData> AsyncValueState<V> {
     where
         F: FnOnce(&mut Option<V>) -> R + 'static,
     {
-        self.access(Reads::Stored, |state| state.modify(f))
+        self.access(Kind::Change, |state| state.modify(f))
     }
     /// Forgets the value.
     ///
     /// # Errors
     /// As [`AsyncValueState::async_value`].
     pub fn async_clear(&self) -> impl Future<Output = Result<()>> + use<V> {
-        self.access(Reads::Nothing, |state| state.clear())
+        self.access(Kind::Write, |state| state.clear())
     }
 
     fn access<T: 'static, F: FnOnce(&ValueState<V>) -> Result<T> + 'static>(
         &self,
-        reads: Reads,
+        kind: Kind,
         run: F,
     ) -> StateFuture<ValueState<V>, F, T> {
-        StateFuture::new(self.0.as_ref(), reads, Clone::clone, run)
+        StateFuture::new(self.0.as_ref(), kind, Clone::clone, run)
     }
 }
