@@ -9,6 +9,7 @@ pub mod descriptor;
 pub mod handle;
 mod hashmap;
 pub mod keyed;
+pub mod metrics;
 pub mod operator_state;
 pub mod query;
 pub mod raw;

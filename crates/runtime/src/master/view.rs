@@ -8,6 +8,7 @@ use crate::task::TaskMetrics;
 use millpond_checkpoint::coordinator::{CheckpointStatistics, TaskId};
 use millpond_core::hash::HashMap;
 use millpond_core::{Error, JobId, Result};
+use millpond_state::metrics::HistogramStatistics;
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -187,6 +188,20 @@ impl JobView {
     }
 }
 
+/// Adds what a histogram of one task says, by the names that Flink's REST interface gives such values. Of percentiles those of the slowest
+/// task count.
+fn add_statistics(counters: &mut BTreeMap<String, u64>, name: &str, statistics: &HistogramStatistics) {
+    *counters.entry(format!("{name}_count")).or_default() += statistics.count;
+    for (what, value) in [
+        ("p50", statistics.p50),
+        ("p99", statistics.p99),
+        ("max", statistics.max),
+    ] {
+        let slowest = counters.entry(format!("{name}_{what}")).or_default();
+        *slowest = value.max(*slowest);
+    }
+}
+
 fn sum_up(details: &VertexDetails, vertex: usize, tasks: &[TaskView]) -> VertexDetails {
     let mut sum = details.clone();
     let (mut busy, mut idle, mut backpressured) = (0, 0, 0);
@@ -203,8 +218,12 @@ fn sum_up(details: &VertexDetails, vertex: usize, tasks: &[TaskView]) -> VertexD
         backpressured += t.task.backpressured_nanos();
         watermark = watermark.min(t.task.current_watermark());
         for operator in &t.operators {
-            for (name, value) in operator.user.values() {
+            let of_state = operator.keyed_state.key_counts();
+            for (name, value) in operator.user.values().into_iter().chain(of_state) {
                 *counters.entry(name).or_default() += value;
+            }
+            for (name, statistics) in operator.keyed_state.statistics() {
+                add_statistics(&mut counters, &name, &statistics);
             }
         }
     }

@@ -4,6 +4,7 @@ use millpond_api::function::MetricGroup;
 use millpond_core::host::Clock;
 use millpond_core::{Configuration, JobId, OperatorId};
 use millpond_state::handle::OperatorSubtaskState;
+use millpond_state::metrics::StateMetrics;
 use millpond_state::stream::StateHandleReader;
 use millpond_types::SerializerRegistry;
 use std::sync::Arc;
@@ -45,6 +46,8 @@ pub struct OperatorMetrics {
     pub state_size_bytes: AtomicU64,
     /// What its user function counts.
     pub user: MetricGroup,
+    /// What its keyed states show, where they are asked to.
+    pub keyed_state: StateMetrics,
 }
 
 impl OperatorMetrics {

@@ -19,6 +19,7 @@ use crate::keyed::{
     AggregatingState, KeyContext, ListState, MapKey, MapState, Namespace, PreparedKey, ReducingState,
     ValueState,
 };
+use crate::metrics::LatencyTracking;
 use crate::query::{QueryAnswer, QueryKey, unknown_state, view};
 #[cfg(feature = "rocksdb")]
 use crate::rocksdb::RocksDBKeyedStateBackend;
@@ -30,6 +31,7 @@ use millpond_core::{CheckpointId, Result};
 use millpond_core::{Error, ErrorKind};
 use millpond_types::{KeyGroupRange, SharedSerializer, StateKey};
 use std::rc::Rc;
+use std::sync::Arc;
 
 /// The keyed state of one operator instance. Flink's `AbstractKeyedStateBackend`.
 ///
@@ -123,6 +125,11 @@ impl<K: StateKey> KeyedStateBackend<K> {
         .hint("build with the cargo feature `rocksdb`, or use the hashmap backend"))
     }
 
+    /// How accesses are tracked, if they are.
+    fn latency_tracking(&self) -> Option<Arc<LatencyTracking>> {
+        each!(self, b => b.parameters()).latency_tracking.clone()
+    }
+
     /// Opens a value state.
     ///
     /// # Errors
@@ -134,7 +141,12 @@ impl<K: StateKey> KeyedStateBackend<K> {
         namespace: SharedSerializer<N>,
         first: N,
     ) -> Result<ValueState<V, N>> {
-        each!(self, b => b.value_state(descriptor, namespace, first))
+        let Some(tracking) = self.latency_tracking() else {
+            return each!(self, b => b.value_state(descriptor, namespace, first));
+        };
+        let name = descriptor.name.clone();
+        let state = each!(self, b => b.value_state(descriptor, namespace, first))?;
+        Ok(tracking.value(&name, state))
     }
 
     /// Opens a list state.
@@ -147,7 +159,12 @@ impl<K: StateKey> KeyedStateBackend<K> {
         namespace: SharedSerializer<N>,
         first: N,
     ) -> Result<ListState<T, N>> {
-        each!(self, b => b.list_state(descriptor, namespace, first))
+        let Some(tracking) = self.latency_tracking() else {
+            return each!(self, b => b.list_state(descriptor, namespace, first));
+        };
+        let name = descriptor.name.clone();
+        let state = each!(self, b => b.list_state(descriptor, namespace, first))?;
+        Ok(tracking.list(&name, state))
     }
 
     /// Opens a map state.
@@ -160,7 +177,12 @@ impl<K: StateKey> KeyedStateBackend<K> {
         namespace: SharedSerializer<N>,
         first: N,
     ) -> Result<MapState<UK, UV, N>> {
-        each!(self, b => b.map_state(descriptor, namespace, first))
+        let Some(tracking) = self.latency_tracking() else {
+            return each!(self, b => b.map_state(descriptor, namespace, first));
+        };
+        let name = descriptor.name.clone();
+        let state = each!(self, b => b.map_state(descriptor, namespace, first))?;
+        Ok(tracking.map(&name, state))
     }
 
     /// Opens a reducing state.
@@ -173,7 +195,12 @@ impl<K: StateKey> KeyedStateBackend<K> {
         namespace: SharedSerializer<N>,
         first: N,
     ) -> Result<ReducingState<T, N>> {
-        each!(self, b => b.reducing_state(descriptor, namespace, first))
+        let Some(tracking) = self.latency_tracking() else {
+            return each!(self, b => b.reducing_state(descriptor, namespace, first));
+        };
+        let name = descriptor.name.clone();
+        let state = each!(self, b => b.reducing_state(descriptor, namespace, first))?;
+        Ok(tracking.reducing(&name, state))
     }
 
     /// Opens an aggregating state.
@@ -186,7 +213,12 @@ impl<K: StateKey> KeyedStateBackend<K> {
         namespace: SharedSerializer<N>,
         first: N,
     ) -> Result<AggregatingState<F, N>> {
-        each!(self, b => b.aggregating_state(descriptor, namespace, first))
+        let Some(tracking) = self.latency_tracking() else {
+            return each!(self, b => b.aggregating_state(descriptor, namespace, first));
+        };
+        let name = descriptor.name.clone();
+        let state = each!(self, b => b.aggregating_state(descriptor, namespace, first))?;
+        Ok(tracking.aggregating(&name, state))
     }
 
     /// Adds a state that lives beside the backend and is stored with it, and gives it back what was restored under its
@@ -287,7 +319,19 @@ impl<K: StateKey> KeyedStateBackend<K> {
     /// # Errors
     /// IllegalState when called from inside a callback that a state lends a value to.
     pub fn snapshot(&mut self, checkpoint: CheckpointId, kind: SnapshotKind) -> Result<KeyedSnapshot> {
+        self.show_key_counts();
         each!(self, b => b.snapshot(checkpoint, kind))
+    }
+
+    /// In a database only reading everything would tell: RocksDB's own estimates are among its native metrics.
+    fn show_key_counts(&self) {
+        if let KeyedStateBackend::HashMap(backend) = self
+            && let Some(metrics) = &backend.parameters().key_counts
+        {
+            for (state, keys) in backend.key_counts() {
+                metrics.set_key_count(state, keys);
+            }
+        }
     }
 
     /// The checkpoint is complete: later ones may name its files.

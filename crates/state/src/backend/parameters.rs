@@ -1,5 +1,6 @@
 //! What a backend is made from.
 
+use crate::metrics::{LatencyTracking, StateMetrics};
 use millpond_core::host::{Clock, SystemClock, entropy};
 use millpond_types::serializer::SerializerRegistry;
 use millpond_types::{KeyGroupRange, SharedSerializer, StateKey};
@@ -22,6 +23,10 @@ pub struct KeyedStateBackendParameters<K> {
     pub backend_id: String,
     /// What times to live are measured by.
     pub ttl_clock: Arc<dyn Clock>,
+    /// How long accesses take, if that is to be known.
+    pub latency_tracking: Option<Arc<LatencyTracking>>,
+    /// Where the number of keys of each state is shown, if it is to be known.
+    pub key_counts: Option<StateMetrics>,
 }
 
 impl<K: StateKey> KeyedStateBackendParameters<K> {
@@ -35,6 +40,8 @@ impl<K: StateKey> KeyedStateBackendParameters<K> {
             serializers: Arc::default(),
             backend_id: fresh_backend_id(),
             ttl_clock: SystemClock::shared(),
+            latency_tracking: None,
+            key_counts: None,
         }
     }
 

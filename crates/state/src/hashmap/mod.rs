@@ -95,6 +95,10 @@ impl<K: StateKey> HashMapKeyedStateBackend<K> {
         })
     }
 
+    pub(crate) fn parameters(&self) -> &KeyedStateBackendParameters<K> {
+        &self.parameters
+    }
+
     pub(crate) fn key_context(&self) -> &Rc<KeyContext<K>> {
         &self.context
     }
@@ -113,6 +117,14 @@ impl<K: StateKey> HashMapKeyedStateBackend<K> {
             .iter()
             .map(|s| s.state.num_entries().unwrap_or(0))
             .sum()
+    }
+
+    /// The number of keys, with their namespaces, of each state; none for one that is lending a value.
+    pub(crate) fn key_counts(&self) -> impl Iterator<Item = (&str, usize)> {
+        let count = |s: &Registered<K>| s.state.num_entries().ok();
+        self.states
+            .iter()
+            .filter_map(move |s| Some((s.meta.name.as_str(), count(s)?)))
     }
 
     pub(crate) fn state_size_bytes(&self) -> u64 {

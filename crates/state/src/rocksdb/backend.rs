@@ -102,6 +102,10 @@ impl<K: StateKey> RocksDBKeyedStateBackend<K> {
         })
     }
 
+    pub(crate) fn parameters(&self) -> &KeyedStateBackendParameters<K> {
+        &self.parameters
+    }
+
     pub(crate) fn key_context(&self) -> &Rc<KeyContext<K>> {
         &self.context
     }

@@ -16,6 +16,7 @@ use millpond_core::{Error, Result};
 use millpond_state::backend::{KeyedStateBackend, KeyedStateBackendParameters};
 use millpond_state::handle::OperatorSubtaskState;
 use millpond_state::keyed::{KeyContext, PreparedKey};
+use millpond_state::metrics::LatencyTracking;
 use millpond_state::operator_state::OperatorStateBackend;
 use millpond_state::query::{QueryAnswer, QueryKey};
 use millpond_state::snapshot::SnapshotKind;
@@ -282,6 +283,11 @@ fn create_backend<K: StateKey>(
     let mut parameters = KeyedStateBackendParameters::new(range, ctx.task.max_parallelism)
         .incremental(ctx.config.get(&options::INCREMENTAL)?.unwrap_or(false))
         .ttl_clock(Arc::clone(&ctx.clock));
+    let shown = &ctx.metrics.keyed_state;
+    parameters.latency_tracking = LatencyTracking::from_config(&ctx.config, shown, &ctx.clock)?.map(Arc::new);
+    if ctx.config.get(&options::SIZE_TRACK_ENABLED)? == Some(true) {
+        parameters.key_counts = Some(shown.clone());
+    }
     parameters.key_serializer = ctx.serializers.get_or_default::<K>();
     parameters.serializers = Arc::clone(&ctx.serializers);
     match ctx.config.get(&options::STATE_BACKEND)? {
