@@ -160,6 +160,7 @@ fn a_function_s_error_names_the_operator_and_keeps_its_source() -> Result<()> {
 
 /// The operator on every backend, on RocksDB with timers in the database and in memory, by full and incremental checkpoints.
 fn on_every_backend() -> Vec<HarnessBuilder<OneInputHarness<In, Out>>> {
+    #[cfg_attr(not(feature = "rocksdb"), expect(unused_mut, reason = "one backend"))]
     let mut all = vec![obedient()];
     #[cfg(feature = "rocksdb")]
     for timers in ["ROCKSDB", "HEAP"] {
