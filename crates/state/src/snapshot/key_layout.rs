@@ -16,6 +16,7 @@ pub(crate) fn is_variable_sized(serializer: &SerializerSnapshot) -> bool {
         | class::FLOAT
         | class::DOUBLE => false,
         class::VOID | class::VOID_NAMESPACE | class::ENUM => false,
+        class::TIME_WINDOW | class::GLOBAL_WINDOW => false,
         class::U16 | class::U32 | class::U64 => false,
         class::TUPLE => serializer.nested.iter().any(is_variable_sized),
         _ => true,
@@ -48,5 +49,42 @@ pub(crate) fn read_length_mark(length: usize, input: &mut DataInput<'_>) -> Resu
         if rest == 0 {
             return Ok(());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use millpond_types::{GlobalWindow, StateType, TimeWindow, VoidNamespace};
+
+    /// Goal: keys and namespaces are marked with their lengths where Flink marks them, or neither reads the other's windows. Method:
+    /// for each serializer whether Flink's `getLength` gave a negative number.
+    #[test]
+    fn sizes_vary_where_flinks_do() {
+        fn varies<T: StateType>() -> bool {
+            is_variable_sized(&T::serializer().snapshot())
+        }
+        let fixed = [
+            varies::<bool>(),
+            varies::<i8>(),
+            varies::<i16>(),
+            varies::<i32>(),
+            varies::<i64>(),
+            varies::<()>(),
+            varies::<VoidNamespace>(),
+            varies::<TimeWindow>(),
+            varies::<GlobalWindow>(),
+            varies::<(i64, i32)>(),
+            varies::<(i64, ())>(),
+        ];
+        assert_eq!(fixed, [false; 11]);
+        let variable = [
+            varies::<String>(),
+            varies::<Option<i64>>(),
+            varies::<Vec<i64>>(),
+            varies::<(i64, String)>(),
+            varies::<(i64, Option<i64>)>(),
+        ];
+        assert_eq!(variable, [true; 5]);
     }
 }
