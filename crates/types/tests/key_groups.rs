@@ -1,5 +1,6 @@
 //! Java hash codes and key-group assignment against what the JVM and Flink's `KeyGroupRangeAssignment` gave.
 
+use millpond_core::host::SeededRandom;
 use millpond_types::key_group::{
     MAX_PARALLELISM_LIMIT, default_max_parallelism, key_group_for_hash, key_group_range_for_operator,
     murmur_hash, operator_index_for_key_group,
@@ -171,6 +172,171 @@ fn the_default_max_parallelism_is_flinks() {
     ] {
         assert_eq!(default_max_parallelism(parallelism), max, "{parallelism}");
     }
+}
+
+/// As the Java record of the same fields, whose `hashCode` is `Objects.hash` of them.
+#[derive(JavaHash)]
+struct Mixed {
+    _flag: bool,
+    _small: i8,
+    _medium: Option<i16>,
+    _count: Option<i32>,
+    _total: Option<i64>,
+    _text: Option<String>,
+}
+
+/// Hashed as Java hashes a record.
+#[derive(JavaHash)]
+#[java_hash(record)]
+struct Route {
+    _flight: i32,
+    _from: String,
+    _at: i64,
+    _late: bool,
+}
+
+/// As Java's `UserKey` in `flink-it/`.
+#[derive(JavaHash)]
+struct UserKey {
+    _name: String,
+    _region: i32,
+}
+
+/// The keys that `KeyGroups.java` in `flink-it/` makes, from the same numbers.
+struct Keys(SeededRandom);
+
+impl Keys {
+    fn of(name: &str) -> Self {
+        let step = |seed: u64, unit: u16| seed.wrapping_mul(31).wrapping_add(u64::from(unit));
+        Keys(SeededRandom::new(name.encode_utf16().fold(0, step)))
+    }
+    fn long(&mut self) -> i64 {
+        self.0.next_u64() as i64
+    }
+    fn int(&mut self) -> i32 {
+        self.long() as i32
+    }
+    fn short(&mut self) -> i16 {
+        self.long() as i16
+    }
+    fn byte(&mut self) -> i8 {
+        self.long() as i8
+    }
+    fn below(&mut self, bound: u32) -> u32 {
+        (((self.0.next_u64() >> 32) * u64::from(bound)) >> 32) as u32
+    }
+    fn bool(&mut self) -> bool {
+        self.below(2) == 1
+    }
+    fn maybe<T>(&mut self, value: impl FnOnce(&mut Self) -> T) -> Option<T> {
+        (self.below(4) != 0).then(|| value(self))
+    }
+    fn text(&mut self) -> String {
+        let length = self.below(16);
+        let character = |keys: &mut Self| match keys.below(8) {
+            0 => 0x4e00 + keys.below(0x5000),
+            1 => 0x1f600 + keys.below(64),
+            _ => u32::from(b'a') + keys.below(26),
+        };
+        (0..length)
+            .filter_map(|_| char::from_u32(character(self)))
+            .collect()
+    }
+    fn some<T, C: FromIterator<T>>(&mut self, element: impl Fn(&mut Self) -> T) -> C {
+        let length = self.below(5);
+        (0..length).map(|_| element(self)).collect()
+    }
+}
+
+/// The lines of `golden/key_groups.txt` for the keys of one type.
+fn digests<K: JavaHash>(name: &str, key: impl Fn(&mut Keys) -> K) -> Vec<String> {
+    let mut lines = Vec::new();
+    for max in [128, 1000, 32_768] {
+        let mut keys = Keys::of(name);
+        let groups: Vec<u32> = (0..100_000)
+            .map(|_| key_group_for_hash(key(&mut keys).java_hash(), max))
+            .collect();
+        let digest = groups
+            .iter()
+            .fold(17i64, |sum, g| sum.wrapping_mul(31).wrapping_add(i64::from(*g)));
+        let first: Vec<String> = groups.iter().take(5).map(ToString::to_string).collect();
+        lines.push(format!("{name} {max} {digest} {}", first.join(" ")));
+    }
+    lines
+}
+
+/// Goal: keys of every type go to the key groups that Flink assigns them. Method: 100,000 keys of each type, at three max
+/// parallelisms; Flink's `KeyGroupRangeAssignment` was asked for the same keys (`KeyGroups.java` in `flink-it/`, which `make flink-it`
+/// runs again), and its answers are summed up in `golden/key_groups.txt`.
+#[test]
+fn a_hundred_thousand_keys_of_each_type_are_in_flinks_key_groups() {
+    let lines = [
+        digests("boolean", Keys::bool),
+        digests("byte", Keys::byte),
+        digests("short", Keys::short),
+        digests("int", Keys::int),
+        digests("long", Keys::long),
+        digests("string", Keys::text),
+        digests("tuple1", |k| (k.text(),)),
+        digests("tuple2", |k| (k.text(), k.int())),
+        digests("tuple2-null", |k| (k.long(), k.maybe(Keys::text))),
+        digests("tuple3", |k| (k.long(), k.bool(), k.text())),
+        digests("tuple4", |k| (k.byte(), k.short(), k.int(), k.long())),
+        digests("tuple5", |k| (k.text(), k.text(), k.long(), k.int(), k.bool())),
+        digests("tuple6", |k| {
+            (k.long(), k.long(), k.long(), k.text(), k.int(), k.bool())
+        }),
+        digests("tuple7", |k| {
+            (
+                k.long(),
+                k.text(),
+                k.long(),
+                k.text(),
+                k.long(),
+                k.text(),
+                k.long(),
+            )
+        }),
+        digests("tuple8", |k| {
+            (
+                k.text(),
+                k.long(),
+                k.int(),
+                k.short(),
+                k.byte(),
+                k.bool(),
+                k.text(),
+                k.long(),
+            )
+        }),
+        digests("nested", |k| {
+            ((k.text(), k.long()), k.some::<_, Vec<_>>(Keys::text))
+        }),
+        digests("list", |k| k.some::<_, Vec<_>>(Keys::text)),
+        digests("map", |k| k.some::<_, BTreeMap<_, _>>(|k| (k.text(), k.long()))),
+        digests("set", |k| k.some::<_, BTreeSet<_>>(Keys::int)),
+        digests("pojo", |k| UserKey {
+            _name: k.text(),
+            _region: k.int(),
+        }),
+        digests("pojo-null", |k| Mixed {
+            _flag: k.bool(),
+            _small: k.byte(),
+            _medium: k.maybe(Keys::short),
+            _count: k.maybe(Keys::int),
+            _total: k.maybe(Keys::long),
+            _text: k.maybe(Keys::text),
+        }),
+        digests("record", |k| Route {
+            _flight: k.int(),
+            _from: k.text(),
+            _at: k.long(),
+            _late: k.bool(),
+        }),
+    ]
+    .concat();
+    let golden: Vec<&str> = include_str!("golden/key_groups.txt").lines().collect();
+    assert_eq!(lines, golden);
 }
 
 proptest! {
