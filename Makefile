@@ -20,7 +20,7 @@ test: lint doc ## Everything that must pass: format, lints, docs, unit, property
 	$(CARGO) test --workspace --quiet
 
 # The native library is built once, optimized; every profile links it.
-ROCKSDB_CRATES = -p millpond-state -p millpond-runtime -p millpond --features millpond-state/rocksdb,millpond-runtime/rocksdb,millpond/rocksdb
+ROCKSDB_CRATES = -p millpond-state -p millpond-runtime -p millpond -p millpond-interop --features millpond-state/rocksdb,millpond-runtime/rocksdb,millpond/rocksdb,millpond-interop/rocksdb
 
 test-rocksdb: ## Lints, docs and tests of everything that the RocksDB backend is built into; builds RocksDB the first time.
 	@env="$$(scripts/rocksdb-native.sh)" && eval "$$env" && \
@@ -36,10 +36,12 @@ bench: ## Measure state access, snapshots and the engine; one line an operation.
 bench-flink: ## Measure Flink's state backends and local cluster and ours in turn, and print the ratios (docs/benchmarks.md).
 	CARGO="$(CARGO)" OUT="$(OUT)" scripts/bench-flink.sh
 
-flink-it: ## Exchange savepoints with Flink, both ways (needs Java 17 and Maven; takes about five minutes).
+flink-it: ## Exchange savepoints with Flink, both ways (needs Java 17 and Maven; builds RocksDB the first time).
 	@for release in $(FLINK); do mvn -B -q -f flink-it/pom.xml -Dflink.version=$$release compile || exit 1; done
 	@rm -rf flink-it/target/exchange
-	$(CARGO) run --quiet -p millpond-interop -- all $(FLINK)
+	@env="$$(scripts/rocksdb-native.sh)" && eval "$$env" && \
+	$(CARGO) build --quiet -p millpond-interop --features rocksdb --bins && \
+	$(CARGO) run --quiet -p millpond-interop --features rocksdb -- all $(FLINK)
 
 lint: ## Formatting and clippy, warnings denied, benches and examples included.
 	@rustup component list --installed 2>/dev/null | grep -q clippy || rustup component add clippy rustfmt

@@ -7,25 +7,38 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// The other end of a job's telling; clones share it.
 #[derive(Clone, Debug, Default)]
 pub struct Lines {
+    printed: bool,
     lines: Arc<Mutex<Vec<Value>>>,
     processed: Arc<AtomicU64>,
 }
 
 impl Lines {
+    /// Lines that go to standard output as they are told.
+    pub fn printed() -> Self {
+        Lines {
+            printed: true,
+            ..Lines::default()
+        }
+    }
+
     /// Adds a line.
     pub fn tell(&self, line: Value) {
+        if self.printed {
+            println!("{line}");
+            return;
+        }
         self.lines
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .push(line);
     }
 
-    /// Counts an element that a stateful operator has taken: what it does to state is done.
+    /// Counts an element that the driver of the job waits for: what it does to state is done.
     pub fn processed(&self) {
         self.processed.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// How many elements the stateful operators have taken.
+    /// How many elements were counted.
     pub fn processed_count(&self) -> u64 {
         self.processed.load(Ordering::SeqCst)
     }

@@ -1,39 +1,21 @@
 //! Every cell of the exchange with one release of Flink: who writes, who restores, on which backend, at which parallelism.
 
 use crate::compare::{Comparison, compare};
-use crate::job;
+use crate::flink::{Flink, read_lines};
+use crate::job::{self, BACKENDS, Setup};
 use millpond::core::{Error, Result};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::Path;
 
 /// The parallelisms that are written and read at.
 const PARALLELISMS: [u32; 3] = [1, 2, 3];
+/// For each parallelism that is written at, how far in [`PARALLELISMS`] those are that it is read at. Each pair of backends leaves
+/// out one of the three, and they take turns in which, so that all nine changes of parallelism are tried in each direction.
+const SHIFTS: [[usize; 2]; 4] = [[0, 1], [1, 2], [2, 0], [0, 1]];
 /// Flink's backends.
 const FLINK_BACKENDS: [&str; 2] = ["hashmap", "rocksdb"];
-/// What Flink needs opened of the JDK; as its own `bin/config.sh` does, as far as these jobs go.
-const OPENED: [&str; 7] = [
-    "java.base/java.lang",
-    "java.base/java.lang.reflect",
-    "java.base/java.net",
-    "java.base/java.nio",
-    "java.base/java.time",
-    "java.base/java.util",
-    "java.base/java.util.concurrent",
-];
-
-/// A release of Flink to exchange savepoints with, and where the jobs for it were compiled to.
-#[derive(Clone, Debug)]
-pub struct Flink {
-    /// Its version.
-    pub version: String,
-    /// The folder that Maven built into: `classes` and `classpath`.
-    pub target: PathBuf,
-}
-
 /// One savepoint restored by one program.
 #[derive(Debug)]
 pub struct Cell {
@@ -65,30 +47,77 @@ impl Cell {
 /// Io when Java can't be started or a file not be written; IllegalState when a writer fails, since nothing can be compared then.
 pub fn exchange(flink: &Flink, work: &Path) -> Result<Vec<Cell>> {
     let by_flink = flink_writes(flink, work)?;
-    let mut by_millpond = Vec::new();
-    for parallelism in PARALLELISMS {
-        by_millpond.push(Savepoint {
-            writer: format!("Millpond hashmap p={parallelism}"),
-            parallelism,
-            path: job::write(&work.join("millpond"), parallelism)?,
-        });
-    }
-    let mut cells = Vec::new();
-    let (truths, others) = flink_restores(flink, work, &by_flink, &by_millpond)?;
-    cells.extend(others);
-    for savepoint in &by_flink {
-        for parallelism in PARALLELISMS {
-            let found = job::restore(&savepoint.path, parallelism).map_err(|e| e.report().to_string());
-            cells.push(cell(
-                savepoint,
-                format!("Millpond hashmap p={parallelism}"),
-                parallelism,
-                &truths,
-                found,
-            ));
-        }
+    let by_millpond = millpond_writes(&work.join(format!("millpond-for-{}", flink.version)))?;
+    let (truths, mut cells) = flink_restores(flink, work, &by_flink, &by_millpond)?;
+    for (savepoint, backend, parallelism) in restores(&by_flink, BACKENDS) {
+        let setup = Setup { backend, parallelism };
+        let found = job::restore(&savepoint.path, setup).map_err(|e| e.report().to_string());
+        let reader = format!("Millpond {backend} p={parallelism}");
+        cells.push(cell(savepoint, reader, parallelism, &truths, found));
     }
     Ok(cells)
+}
+
+/// What Flink said once of the key groups of many keys, which the tests of `millpond-types` hold Millpond to.
+const KEY_GROUPS: &str = include_str!("../../crates/types/tests/golden/key_groups.txt");
+
+/// Whether `flink` says of the key groups of many keys of each type what is checked in.
+///
+/// # Errors
+/// As [`exchange`].
+pub fn key_groups(flink: &Flink, work: &Path) -> Result<Cell> {
+    let out = work.join(format!("flink-{}-key-groups", flink.version));
+    let log = out.with_extension("log");
+    let answers = flink.run(&[format!("keygroups\t{}", out.display())], &log)?;
+    let outcome = answers.into_iter().collect::<std::result::Result<Vec<_>, _>>();
+    let outcome = match outcome {
+        Err(why) => Err(why),
+        Ok(_) => {
+            let found = fs::read_to_string(&out)
+                .map_err(|e| Error::io("read key groups", e).with("path", out.display()))?;
+            let difference = (found != KEY_GROUPS).then(|| format!("{} differs", out.display()));
+            let name = ("100,000 keys of each type".to_owned(), "key-groups".to_owned());
+            Ok(Comparison::from([(name, difference)]))
+        }
+    };
+    Ok(Cell {
+        writer: format!("Flink {}", flink.version),
+        reader: "Millpond".to_owned(),
+        outcome,
+    })
+}
+
+/// Which savepoint is restored on which of the `readers`' backends, at which parallelism.
+fn restores<'a>(
+    savepoints: &'a [Savepoint],
+    readers: &[&'static str],
+) -> Vec<(&'a Savepoint, &'static str, u32)> {
+    let mut all = Vec::new();
+    for (n, savepoint) in savepoints.iter().enumerate() {
+        let (writer, written_at) = (n / PARALLELISMS.len(), n % PARALLELISMS.len());
+        for (reader, backend) in readers.iter().enumerate() {
+            let shifts = SHIFTS.iter().cycle().nth(writer * readers.len() + reader);
+            for shift in shifts.into_iter().flatten() {
+                let read_at = PARALLELISMS.iter().cycle().nth(written_at + shift);
+                all.extend(read_at.map(|p| (savepoint, *backend, *p)));
+            }
+        }
+    }
+    all
+}
+
+fn millpond_writes(work: &Path) -> Result<Vec<Savepoint>> {
+    let mut savepoints = Vec::new();
+    for &backend in BACKENDS {
+        for parallelism in PARALLELISMS {
+            savepoints.push(Savepoint {
+                writer: format!("Millpond {backend} p={parallelism}"),
+                parallelism,
+                path: job::write(work, Setup { backend, parallelism })?,
+            });
+        }
+    }
+    Ok(savepoints)
 }
 
 /// What savepoints written at a parallelism hold, as Flink finds it in its own.
@@ -125,11 +154,8 @@ fn flink_writes(flink: &Flink, work: &Path) -> Result<Vec<Savepoint>> {
             ));
         }
     }
-    let answers = run_flink(
-        flink,
-        &commands,
-        &work.join(format!("flink-{}-writes.log", flink.version)),
-    )?;
+    let log = work.join(format!("flink-{}-writes.log", flink.version));
+    let answers = flink.run(&commands, &log)?;
     savepoints
         .into_iter()
         .zip(answers)
@@ -149,21 +175,16 @@ fn flink_writes(flink: &Flink, work: &Path) -> Result<Vec<Savepoint>> {
 }
 
 /// Lets Flink restore its own savepoints, which tells what is in them, and Millpond's.
+/// On one of its backends and each parallelism, for what the savepoints of one parallelism hold must be the same.
 fn flink_restores(
     flink: &Flink,
     work: &Path,
     own: &[Savepoint],
     millponds: &[Savepoint],
 ) -> Result<(Truths, Vec<Cell>)> {
-    let mut restores = Vec::new();
-    for savepoint in own.iter().take(PARALLELISMS.len()) {
-        restores.push((savepoint, "hashmap", savepoint.parallelism));
-    }
-    for savepoint in millponds {
-        for backend in FLINK_BACKENDS {
-            restores.extend(PARALLELISMS.map(|p| (savepoint, backend, p)));
-        }
-    }
+    let own = own.iter().take(PARALLELISMS.len());
+    let mut restores: Vec<_> = own.map(|s| (s, "hashmap", s.parallelism)).collect();
+    restores.extend(self::restores(millponds, &FLINK_BACKENDS));
     let out = |number: usize| work.join(format!("flink-{}-restored-{number}.jsonl", flink.version));
     let commands: Vec<_> = restores
         .iter()
@@ -177,7 +198,7 @@ fn flink_restores(
         })
         .collect();
     let log = work.join(format!("flink-{}-restores.log", flink.version));
-    let answers = run_flink(flink, &commands, &log)?;
+    let answers = flink.run(&commands, &log)?;
     let (mut truths, mut cells) = (Truths::new(), Vec::new());
     for (n, ((savepoint, backend, parallelism), answer)) in restores.into_iter().zip(answers).enumerate() {
         let found = match answer {
@@ -192,71 +213,6 @@ fn flink_restores(
         }
     }
     Ok((truths, cells))
-}
-
-/// Runs commands in one Java process; for each its answer, or why it failed.
-fn run_flink(
-    flink: &Flink,
-    commands: &[String],
-    log: &Path,
-) -> Result<Vec<std::result::Result<String, String>>> {
-    let io = |what: &'static str| move |e: std::io::Error| Error::io("run Flink", e).with("reason", what);
-    fs::create_dir_all(log.parent().unwrap_or(Path::new("."))).map_err(io("the folder can't be made"))?;
-    let jars =
-        fs::read_to_string(flink.target.join("classpath")).map_err(io("the class path can't be read"))?;
-    let mut java = Command::new("java");
-    java.arg("-Xmx1g");
-    for package in OPENED {
-        java.arg(format!("--add-opens={package}=ALL-UNNAMED"));
-    }
-    java.arg("-cp")
-        .arg(format!(
-            "{}:{}",
-            flink.target.join("classes").display(),
-            jars.trim()
-        ))
-        .arg("org.millpond.it.Main")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(fs::File::create(log).map_err(io("the log can't be written"))?);
-    let mut process = java.spawn().map_err(io("java can't be started"))?;
-    if let Some(mut stdin) = process.stdin.take() {
-        stdin
-            .write_all(commands.join("\n").as_bytes())
-            .map_err(io("java takes no commands"))?;
-    }
-    let output = process.wait_with_output().map_err(io("java gave no answer"))?;
-    let mut answers: Vec<_> = String::from_utf8_lossy(&output.stdout)
-        .lines()
-        .filter_map(|line| match line.split_once('\t') {
-            Some(("ok", path)) => Some(Ok(path.to_owned())),
-            Some(("failed", why)) => Some(Err(why.to_owned())),
-            _ => None,
-        })
-        .collect();
-    answers.resize(
-        commands.len(),
-        Err(format!("java ended early; see {}", log.display())),
-    );
-    Ok(answers)
-}
-
-/// Reads a dump.
-///
-/// # Errors
-/// Io when the file can't be read; Corrupt when it isn't lines of JSON.
-pub fn read_lines(path: &Path) -> Result<Vec<Value>> {
-    let text =
-        fs::read_to_string(path).map_err(|e| Error::io("read dump", e).with("path", path.display()))?;
-    text.lines()
-        .map(|line| {
-            serde_json::from_str(line).map_err(|e| {
-                Error::corrupt("read dump", "a line is no JSON")
-                    .with("path", path.display())
-                    .source(e)
-            })
-        })
-        .collect()
 }
 
 /// The cells as a table: a row for each, a column for each state, over all operators that have one of the name.
@@ -277,8 +233,10 @@ pub fn table(cells: &[Cell]) -> String {
             Err(why) => text.push_str(&format!(" FAILED: {why}")),
             Ok(states) => {
                 for column in &columns {
-                    let mut of_column = states.iter().filter(|((_, state), _)| state == column);
-                    let mark = if of_column.any(|(_, difference)| difference.is_some()) {
+                    let mut of_column = states.iter().filter(|((_, state), _)| state == column).peekable();
+                    let mark = if of_column.peek().is_none() {
+                        "-"
+                    } else if of_column.any(|(_, difference)| difference.is_some()) {
                         "FAIL"
                     } else {
                         "ok"

@@ -55,7 +55,10 @@ impl KeyedBroadcastProcessFunction for Rules {
         _out: &mut Collector<'_, ()>,
     ) -> Result<()> {
         match self.mode {
-            Mode::Write => self.seen.update(-number)?,
+            Mode::Write => {
+                self.seen.update(-number)?;
+                self.lines.processed();
+            }
             Mode::Read => {
                 if let Some(value) = self.seen.get()? {
                     self.lines.tell(
@@ -64,7 +67,6 @@ impl KeyedBroadcastProcessFunction for Rules {
                 }
             }
         }
-        self.lines.processed();
         Ok(())
     }
 
@@ -77,8 +79,8 @@ impl KeyedBroadcastProcessFunction for Rules {
         if self.mode == Mode::Write {
             self.rules
                 .put(ctx.permit(), format!("rule-{number}"), number * 7)?;
+            self.lines.processed();
         }
-        self.lines.processed();
         Ok(())
     }
 }

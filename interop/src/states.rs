@@ -236,10 +236,12 @@ impl<K: Key> KeyedProcessFunction for KeyedStates<K> {
         _out: &mut Collector<'_, ()>,
     ) -> Result<()> {
         match self.mode {
-            Mode::Write => self.fill(number, ctx)?,
+            Mode::Write => {
+                self.fill(number, ctx)?;
+                self.lines.processed();
+            }
             Mode::Read => self.dump(&ctx.current_key().show())?,
         }
-        self.lines.processed();
         Ok(())
     }
 

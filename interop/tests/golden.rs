@@ -3,7 +3,8 @@
 //! their state in files, those of 2 in `_metadata`.
 use millpond::checkpoint::metadata::CheckpointMetadata;
 use millpond_interop::compare::compare;
-use millpond_interop::{job, matrix};
+use millpond_interop::flink::read_lines;
+use millpond_interop::job::{self, BACKENDS, Setup};
 use std::path::{Path, PathBuf};
 
 /// The savepoints, and the parallelism that each was written at.
@@ -20,22 +21,24 @@ fn golden(name: &str) -> PathBuf {
         .join(name)
 }
 
-/// Goal: everything in a savepoint of Flink's is found, at the parallelism that it was written at and at others. Method: restore
-/// each at three, and compare with what Flink tells of it, state by state.
+/// Goal: everything in a savepoint of Flink's is found, at the parallelism that it was written at and at others; what has a time to
+/// live is over in the very millisecond, and windows go on. Method: restore each at three, and compare with what Flink tells of it,
+/// state by state.
 #[test]
 fn savepoints_of_flink_are_restored_whole_at_any_parallelism() {
     for (name, written_at) in SAVEPOINTS {
-        let truth = matrix::read_lines(&golden(&format!("parallelism-{written_at}.jsonl"))).unwrap();
-        for parallelism in 1..=3 {
-            let found = job::restore(golden(name).to_str().unwrap(), parallelism).unwrap();
+        let truth = read_lines(&golden(&format!("parallelism-{written_at}.jsonl"))).unwrap();
+        for (&backend, parallelism) in BACKENDS.iter().flat_map(|b| [1, 2, 3].map(|p| (b, p))) {
+            let setup = Setup { backend, parallelism };
+            let found = job::restore(golden(name).to_str().unwrap(), setup).unwrap();
             let states = compare(&truth, &found, parallelism);
             assert_eq!(
                 states.len(),
-                4 * 10 + 2,
-                "four keyed operators with ten states each, rules with two"
+                4 * 10 + 2 + 5 + 6,
+                "four keyed operators with ten states each, rules with two, five that expire, six of windows"
             );
             for (state, difference) in states {
-                assert_eq!(difference, None, "{name} at {parallelism}: {state:?}");
+                assert_eq!(difference, None, "{name} on {setup:?}: {state:?}");
             }
         }
     }

@@ -169,7 +169,7 @@ final class KeyedStates<K> extends KeyedProcessFunction<K, Long, String> impleme
     }
 
     /** The mean; the accumulator is sum and number. */
-    private static final class Mean implements AggregateFunction<Long, Tuple2<Long, Long>, Double> {
+    static final class Mean implements AggregateFunction<Long, Tuple2<Long, Long>, Double> {
         @Override
         public Tuple2<Long, Long> createAccumulator() {
             return Tuple2.of(0L, 0L);

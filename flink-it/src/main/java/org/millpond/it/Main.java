@@ -6,6 +6,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.LongStream;
 import org.apache.flink.api.common.eventtime.WatermarkStrategy;
 import org.apache.flink.api.common.typeinfo.TypeInformation;
 import org.apache.flink.api.common.typeinfo.Types;
@@ -25,6 +26,10 @@ import org.apache.flink.streaming.api.functions.sink.v2.DiscardingSink;
  * <pre>
  * write   BACKEND PARALLELISM FOLDER       stops a job with a canonical savepoint under FOLDER
  * restore BACKEND PARALLELISM SAVEPOINT OUT  restores a savepoint and writes all that it holds to OUT, as lines of JSON
+ * chain   BACKEND PARALLELISM SAVEPOINT FIRST END FOLDER OUT
+ *                                          takes the numbers from FIRST up to END, from SAVEPOINT on unless that is empty, and
+ *                                          writes what it told to OUT; stops with a savepoint under FOLDER unless that is empty
+ * keygroups OUT                            writes the key groups of many keys to OUT, see KeyGroups
  * </pre>
  *
  * For each it answers with a line: "ok", a tab and the savepoint's path, or "failed", a tab and the reason.
@@ -58,11 +63,16 @@ public final class Main {
     }
 
     private static String run(String[] words) throws Exception {
+        if (words[0].equals("keygroups")) {
+            Files.write(Path.of(words[1]), KeyGroups.digests());
+            return words[1];
+        }
         String backend = words[1];
         int parallelism = Integer.parseInt(words[2]);
         return switch (words[0]) {
             case "write" -> write(backend, parallelism, Path.of(words[3]));
             case "restore" -> restore(backend, parallelism, words[3], Path.of(words[4]));
+            case "chain" -> chain(backend, parallelism, words);
             default -> throw new IllegalArgumentException("unknown command " + words[0]);
         };
     }
@@ -79,7 +89,11 @@ public final class Main {
         var env = environment(backend, parallelism, conf);
         build(env, false);
         JobClient job = env.executeAsync("interop");
-        int expected = Keys.COUNT * 5 + Rules.COUNT * parallelism;
+        return stop(job, Keys.COUNT * 6 + Rules.COUNT * parallelism, folder);
+    }
+
+    /** Waits until the job has taken the elements, and stops it with a savepoint. */
+    private static String stop(JobClient job, long expected, Path folder) throws Exception {
         long deadline = System.nanoTime() + PATIENCE.toNanos();
         while (Run.PROCESSED.get() < expected) {
             if (System.nanoTime() > deadline) {
@@ -107,6 +121,33 @@ public final class Main {
         return savepoint;
     }
 
+    private static String chain(String backend, int parallelism, String[] words) throws Exception {
+        Run.reset();
+        String savepoint = words[3];
+        int first = Integer.parseInt(words[4]);
+        int end = Integer.parseInt(words[5]);
+        String folder = words[6];
+        var conf = new Configuration();
+        if (!savepoint.isEmpty()) {
+            conf.setString("execution.state-recovery.path", savepoint);
+            conf.setString("execution.state-recovery.ignore-unclaimed-state", "true");
+        }
+        var env = environment(backend, parallelism, conf);
+        Chain.build(numbers(env, "numbers-from-" + first, end - first, folder.isEmpty())
+                .map(i -> i + first, Types.LONG)
+                .setParallelism(1));
+        JobClient job = env.executeAsync("chain");
+        String path = folder;
+        if (folder.isEmpty()) {
+            job.getJobExecutionResult().get(PATIENCE.toSeconds(), TimeUnit.SECONDS);
+        } else {
+            long elements = LongStream.range(first, end).filter(Windows::isElement).count();
+            path = stop(job, elements, Path.of(folder));
+        }
+        Files.write(Path.of(words[7]), Run.LINES.stream().sorted().toList());
+        return path;
+    }
+
     private static StreamExecutionEnvironment environment(String backend, int parallelism, Configuration conf) {
         conf.setString("state.backend.type", backend);
         conf.setString("rest.bind-port", "0");
@@ -126,6 +167,15 @@ public final class Main {
                 .process(new Rules(reading), Types.STRING)
                 .uid("rules")
                 .sinkTo(new DiscardingSink<>());
+        var looks = reading ? numbers(env, "looks", 2 * Keys.COUNT, true) : numbers;
+        long looksAtEach = reading ? 2 : 1;
+        looks.keyBy(n -> ExpiringStates.key(n / looksAtEach), Types.STRING)
+                .transform(ExpiringStates.UID, Types.STRING, new ExpiringStates.Operator(new ExpiringStates(reading)))
+                .uid(ExpiringStates.UID)
+                .sinkTo(new DiscardingSink<>());
+        long first = reading ? Keys.COUNT : 0;
+        var next = numbers.map(i -> i + first, Types.LONG).setParallelism(1);
+        Windows.build(Windows.elements(next, Windows::timeWithLate), reading);
     }
 
     private static <K> void keyed(
