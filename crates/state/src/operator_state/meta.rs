@@ -2,6 +2,7 @@
 //! and a broadcast state (`RegisteredOperatorStateBackendMetaInfo`, `RegisteredBroadcastStateBackendMetaInfo`).
 
 use crate::handle::OperatorStateMode;
+use crate::snapshot::header::{is_newer, of_newer_flink};
 use crate::snapshot::{BackendStateType, StateMetaInfoSnapshot};
 use millpond_core::{Error, ErrorKind, Result};
 use millpond_types::{DataInput, DataOutput, SerializerSnapshot};
@@ -107,6 +108,9 @@ impl Header {
     /// Reads the header from the front of `input`.
     pub(super) fn read(input: &mut DataInput<'_>) -> Result<Self> {
         let version = input.read_i32()?;
+        if is_newer(version, VERSION) {
+            return Err(of_newer_flink("read operator state", version, VERSION));
+        }
         if version != VERSION && version != VERSION_UNCOMPRESSED {
             return Err(
                 Error::incompatible("read operator state", "the stream has an unknown version")
@@ -125,7 +129,16 @@ impl Header {
         }
         let mut states = || -> Result<Vec<_>> {
             let count = input.read_u16()?;
-            (0..count).map(|_| StateMetaInfoSnapshot::read(input)).collect()
+            (0..count)
+                .map(|_| {
+                    let meta = StateMetaInfoSnapshot::read(input)?;
+                    meta.serializer(VALUE_SERIALIZER)?;
+                    if meta.state_type == BackendStateType::Broadcast {
+                        meta.serializer(KEY_SERIALIZER)?;
+                    }
+                    Ok(meta)
+                })
+                .collect()
         };
         Ok(Header {
             lists: states()?,

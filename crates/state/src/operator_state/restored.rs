@@ -86,7 +86,7 @@ fn index(
     states: &mut BTreeMap<String, RestoredState>,
 ) -> Result<()> {
     let mut input = DataInput::new(stream);
-    let header = Header::read(&mut input)?;
+    let header = Header::read(&mut input).map_err(|e| e.with("at", input.position()))?;
     let elements_begin = input.position();
     let mut boundaries: Vec<u64> = handle.states.values().flat_map(|s| &s.offsets).copied().collect();
     boundaries.sort_unstable();
@@ -102,10 +102,11 @@ fn index(
             "read operator state",
             "the stream does not describe a state that its handle names",
         )
+        .with("at", elements_begin)
         .with("state", name));
     }
     for meta in header.lists.into_iter().chain(header.broadcasts) {
-        let mode = mode_of(&meta)?;
+        let mode = mode_of(&meta).map_err(|e| e.with("at", elements_begin))?;
         let mut elements = Vec::new();
         if let Some(stored) = handle.states.get(&meta.name) {
             if stored.mode != mode {
@@ -113,6 +114,7 @@ fn index(
                     "read operator state",
                     "handle and stream disagree about the mode",
                 )
+                .with("at", elements_begin)
                 .with("state", &meta.name)
                 .with("handle", mode_name(stored.mode))
                 .with("stream", mode_name(mode)));

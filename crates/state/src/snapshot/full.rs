@@ -88,14 +88,18 @@ pub(crate) fn read(
     let mut starts: Vec<u64> = handle.offsets.iter().copied().filter(|o| *o != 0).collect();
     starts.sort_unstable();
     if starts.last().is_some_and(|last| *last >= size) {
-        return Err(corrupt("a key group starts behind the end of the stream"));
+        return Err(corrupt("a key group starts behind the end of the stream")
+            .with("at", starts.last().copied().unwrap_or_default())
+            .with("bytes", size));
     }
     let header_end = starts.first().copied().unwrap_or(size);
     let bytes = reader.read_range(&handle.stream, 0..header_end)?;
     let mut input = DataInput::new(&bytes);
-    let header = Header::read(&mut input)?;
+    let header = Header::read(&mut input).map_err(|e| e.with("at", input.position()))?;
     if !input.is_empty() {
-        return Err(corrupt("more bytes than the header takes").with("bytes_left", input.remaining()));
+        return Err(corrupt("more bytes than the header takes")
+            .with("at", input.position())
+            .with("bytes_left", input.remaining()));
     }
     let end_of = |start: u64| {
         let next = starts.partition_point(|s| *s <= start);
@@ -113,7 +117,7 @@ pub(crate) fn read(
     for (key_group, start) in wanted {
         let (from, to) = ((start - first) as usize, (end_of(start) - first) as usize);
         if to > bytes.len() {
-            return Err(corrupt("the stream is shorter than it should be"));
+            return Err(corrupt("the stream is shorter than it should be").with("at", start));
         }
         split(&bytes.slice(from..to), header.states.len(), |state, bytes| {
             pairs(state, key_group, bytes);
@@ -123,9 +127,18 @@ pub(crate) fn read(
     Ok(header)
 }
 
-/// Finds the pairs of each state in a key group's bytes.
-fn split(bytes: &Bytes, states: usize, mut pairs: impl FnMut(usize, Bytes)) -> Result<()> {
+/// Finds the pairs of each state in a key group's bytes. Errors say where in them.
+fn split(bytes: &Bytes, states: usize, pairs: impl FnMut(usize, Bytes)) -> Result<()> {
     let mut input = DataInput::new(bytes);
+    split_input(&mut input, bytes, states, pairs).map_err(|e| e.with("at", input.position()))
+}
+
+fn split_input(
+    input: &mut DataInput<'_>,
+    bytes: &Bytes,
+    states: usize,
+    mut pairs: impl FnMut(usize, Bytes),
+) -> Result<()> {
     loop {
         let state = input.read_u16()?;
         if state == END_OF_KEY_GROUP_MARK {
@@ -136,11 +149,11 @@ fn split(bytes: &Bytes, states: usize, mut pairs: impl FnMut(usize, Bytes)) -> R
         }
         let start = input.position();
         loop {
-            let (key, _) = read_pair(&mut input)?;
+            let (key, _) = read_pair(input)?;
             match key.first() {
                 Some(first) if first & META_DATA_FOLLOWS != 0 => break,
                 Some(_) => {}
-                None => return Err(corrupt("a key is empty").with("offset", input.position())),
+                None => return Err(corrupt("a key is empty")),
             }
         }
         pairs(usize::from(state), bytes.slice(start..input.position()));

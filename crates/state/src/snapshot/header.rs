@@ -2,13 +2,18 @@
 //! `KeyedBackendSerializationProxy`.
 
 use super::SnapshotSource;
-use super::meta_info::{StateMetaInfoSnapshot, read_serializer, write_serializer};
-use millpond_core::{Error, Result};
+use super::meta_info::{
+    BackendStateType, NAMESPACE_SERIALIZER, StateMetaInfoSnapshot, VALUE_SERIALIZER, read_serializer,
+    write_serializer,
+};
+use millpond_core::{Error, ErrorKind, Result};
 use millpond_types::{DataInput, DataOutput, SerializerSnapshot};
 use std::sync::Arc;
 
 /// The version that Flink 1.7 to 2.3 write.
 const VERSION: i32 = 6;
+/// Up to which a version may be one that a later Flink writes; one above is damage.
+const VERSION_PLAUSIBLE_MAX: i32 = 100;
 
 /// The descriptions in a snapshot.
 #[derive(Clone, Debug)]
@@ -35,6 +40,9 @@ impl Header {
     /// Reads the header of a snapshot.
     pub(crate) fn read(input: &mut DataInput<'_>) -> Result<Self> {
         let version = input.read_i32()?;
+        if is_newer(version, VERSION) {
+            return Err(of_newer_flink("read keyed snapshot", version, VERSION));
+        }
         if version != VERSION {
             return Err(
                 Error::corrupt("read keyed snapshot", "unknown version of its header")
@@ -44,7 +52,7 @@ impl Header {
         }
         if input.read_bool()? {
             return Err(Error::new(
-                millpond_core::ErrorKind::Unsupported,
+                ErrorKind::Unsupported,
                 "read keyed snapshot",
                 "its key groups are compressed",
             )
@@ -54,11 +62,33 @@ impl Header {
         let count = input.read_u16()?;
         let mut states = Vec::new();
         for _ in 0..count {
-            states.push(Arc::new(StateMetaInfoSnapshot::read(input)?));
+            let meta = StateMetaInfoSnapshot::read(input)?;
+            meta.serializer(VALUE_SERIALIZER)?;
+            if meta.state_type == BackendStateType::KeyValue {
+                meta.serializer(NAMESPACE_SERIALIZER)?;
+            }
+            states.push(Arc::new(meta));
         }
         Ok(Header {
             key_serializer,
             states,
         })
     }
+}
+
+/// The error of a stream in a format that is newer than what is known here.
+pub(crate) fn of_newer_flink(operation: &'static str, version: i32, known: i32) -> Error {
+    Error::new(
+        ErrorKind::Unsupported,
+        operation,
+        "a newer Flink wrote it, in a version of the format that is not known here",
+    )
+    .with("version", version)
+    .with("known", known)
+    .hint("take a canonical savepoint with Flink 2.3 or older, or use a newer Millpond")
+}
+
+/// Whether a version is a newer one rather than damage.
+pub(crate) fn is_newer(version: i32, known: i32) -> bool {
+    version > known && version <= VERSION_PLAUSIBLE_MAX
 }

@@ -357,15 +357,21 @@ pub(crate) fn read(
         }
     }
     for (file, mut shards) in by_file {
-        let name = manifest
-            .files
-            .get(file as usize)
-            .ok_or_else(|| corrupt("a shard lies in a file that the manifest does not name"))?;
+        shards.sort_by_key(|(s, _, _)| s.offset);
+        let first = shards.first().map(|(s, _, _)| s.offset).unwrap_or_default();
+        let name = manifest.files.get(file as usize).ok_or_else(|| {
+            corrupt("a shard lies in a file that the manifest does not name")
+                .with("file", file)
+                .with("offset", first)
+        })?;
         let found = handle.shared.iter().find(|f| f.local_path == *name);
         let stream = &found
-            .ok_or_else(|| corrupt("the manifest names a file that the handle lacks").with("file", name))?
+            .ok_or_else(|| {
+                corrupt("the manifest names a file that the handle lacks")
+                    .with("file", name)
+                    .with("offset", first)
+            })?
             .stream;
-        shards.sort_by_key(|(s, _, _)| s.offset);
         read_file(reader, stream, &shards, &mut pairs).map_err(|e| e.with("file", name))?;
     }
     Ok(manifest.header)
@@ -387,7 +393,12 @@ fn read_file(
                 .offset
                 .checked_add(shard.length)
                 .filter(|end| *end <= stream.size())
-                .ok_or_else(|| corrupt("a shard lies behind the end of its file"))?;
+                .ok_or_else(|| {
+                    corrupt("a shard lies behind the end of its file")
+                        .with("offset", shard.offset)
+                        .with("length", shard.length)
+                        .with("bytes", stream.size())
+                })?;
             let apart =
                 shard.offset > end.saturating_add(GAP_BYTES_MAX) || shard_end - start > READ_BYTES_MAX;
             if count > 0 && apart {
@@ -402,7 +413,7 @@ fn read_file(
             let from = (shard.offset - start) as usize;
             let to = from + shard.length as usize;
             if to > bytes.len() {
-                return Err(corrupt("the file is shorter than it should be"));
+                return Err(corrupt("the file is shorter than it should be").with("offset", shard.offset));
             }
             let bytes = bytes.slice(from..to);
             if crc32c::crc32c(&bytes) != shard.crc32c {

@@ -74,6 +74,10 @@ impl Manifest {
     /// Reads a manifest.
     pub(super) fn read(bytes: &[u8]) -> Result<Self> {
         let mut input = DataInput::new(bytes);
+        Self::read_from(&mut input).map_err(|e| e.with("at", input.position()))
+    }
+
+    fn read_from(input: &mut DataInput<'_>) -> Result<Self> {
         if input.read_u32()? != MAGIC {
             return Err(corrupt("it is not a shard manifest"));
         }
@@ -81,7 +85,7 @@ impl Manifest {
         if version != VERSION {
             return Err(corrupt("unknown version").with("version", version));
         }
-        let header = Header::read(&mut input)?;
+        let header = Header::read(input)?;
         let range = KeyGroupRange::new(input.read_u32()?, input.read_u32()?)?;
         let mut files = Vec::new();
         for _ in 0..input.read_count(2)? {

@@ -142,16 +142,20 @@ impl RestoredState {
             for (key_group, bytes) in &part.runs {
                 let mut input = DataInput::new(bytes);
                 while !input.is_empty() {
-                    let (key, value) = read_pair(&mut input)?;
-                    let (stored_group, key) = split_key(key, self.prefix_bytes)?;
-                    if stored_group != *key_group {
-                        return Err(
-                            Error::corrupt("restore state", "an entry lies in another key group")
-                                .with("stored", stored_group)
-                                .with("key_group", key_group),
-                        );
-                    }
-                    f(number, &part.meta, *key_group, key, value)?;
+                    let at = input.position();
+                    let mut entry = || {
+                        let (key, value) = read_pair(&mut input)?;
+                        let (stored_group, key) = split_key(key, self.prefix_bytes)?;
+                        if stored_group != *key_group {
+                            return Err(Error::corrupt(
+                                "restore state",
+                                "an entry lies in another key group",
+                            )
+                            .with("stored", stored_group));
+                        }
+                        f(number, &part.meta, *key_group, key, value)
+                    };
+                    entry().map_err(|e| e.with("entry_at", at).with("key_group", key_group))?;
                 }
             }
         }
