@@ -62,11 +62,15 @@ impl AsColumnFamilyRef for Column {
 /// An error of RocksDB.
 pub(super) fn db_error(operation: &'static str) -> impl FnOnce(rust_rocksdb::Error) -> Error {
     move |e| {
-        let kind = match e.kind() {
-            rust_rocksdb::ErrorKind::Corruption => ErrorKind::Corrupt,
-            _ => ErrorKind::Io,
-        };
-        Error::new(kind, operation, "rocksdb refused").source(e)
+        let refused = |kind| Error::new(kind, operation, "rocksdb refused");
+        match e.kind() {
+            rust_rocksdb::ErrorKind::Corruption => refused(ErrorKind::Corrupt).source(e),
+            // What a full disk and a folder that is gone or can't be written come as.
+            rust_rocksdb::ErrorKind::IOError => refused(ErrorKind::Io).source(e).hint(
+                "see that the folders of `state.backend.rocksdb.localdir` are there, writable, and on a disk with space",
+            ),
+            _ => refused(ErrorKind::Io).source(e),
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use millpond_core::{ErrorKind, Result};
 use millpond_state::backend::{KeyedStateBackend, KeyedStateBackendParameters};
 use millpond_state::rocksdb::options::{MemoryOptions, PredefinedOptions, RocksDBOptionsFactory};
 use millpond_state::rocksdb::{EmbeddedRocksDBStateBackend, RocksDBOptions, native};
+use millpond_state::snapshot::SnapshotKind;
 use millpond_state::stream::memory::MemoryStreams;
 use millpond_types::KeyGroupRange;
 use std::sync::Arc;
@@ -88,6 +89,32 @@ fn a_local_folder_that_cannot_be_used_is_named() {
     let report = e.report();
     assert!(
         report.contains("below-a-file") && report.contains("localdir"),
+        "{report}"
+    );
+}
+
+/// Goal: a local folder that goes away while the job runs is named in the checkpoint that needs it. Method: removed under an open
+/// database.
+#[test]
+fn a_local_folder_that_is_gone_is_named() {
+    let parent = tempfile::tempdir().unwrap();
+    let mut backend = EmbeddedRocksDBStateBackend::default();
+    backend.options.local_dirs = vec![parent.path().join("state")];
+    let parameters =
+        KeyedStateBackendParameters::<i64>::new(KeyGroupRange::new(0, 7).unwrap(), 8).incremental(true);
+    let streams = MemoryStreams::default();
+    let mut backend = backend.create_keyed_backend(parameters, &[], &streams).unwrap();
+    let count = super::files::count(&mut backend);
+    backend.set_current_key(1).unwrap();
+    count.update(1).unwrap();
+    std::fs::remove_dir_all(parent.path()).unwrap();
+    let snapshot = backend.snapshot(1, SnapshotKind::Checkpoint);
+    let e = snapshot.and_then(|s| s.run(&streams)).unwrap_err();
+    assert_eq!(e.kind(), ErrorKind::Io, "{}", e.report());
+    let report = e.report().to_string();
+    let folder = parent.path().display().to_string();
+    assert!(
+        report.contains(&folder) && report.contains("localdir"),
         "{report}"
     );
 }
