@@ -208,7 +208,8 @@ where
     C: EntryCodec<V>,
 {
     fn step(&self, moment: Expiry, written: usize) -> Result<()> {
-        let allowance = self.cleanup_size.saturating_mul(written);
+        // A read pays, too: looking costs no more than the read itself.
+        let allowance = self.cleanup_size.saturating_mul(written.max(1));
         let debt = self.debt.get();
         self.debt.set(debt.saturating_sub(allowance));
         if debt >= allowance {

@@ -39,7 +39,8 @@ pub enum TtlTimeCharacteristic {
 pub struct IncrementalCleanupStrategy {
     /// How many stored values an access looks at; list elements and map entries count one each. An access that writes
     /// several elements looks at so many for each of them. Default 5. From 3 on, state under constant load stays
-    /// within twice the size of what is alive. The RocksDB backend looks at what several accesses have paid for at once.
+    /// within twice the size of what is alive. On RocksDB only writes look, and at fewer while they find little
+    /// (`docs/state-ttl.md`).
     pub cleanup_size: usize,
     /// Whether each record does so too, even one that doesn't touch the state. Default false.
     pub run_cleanup_for_every_record: bool,

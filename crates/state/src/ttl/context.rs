@@ -27,7 +27,7 @@ impl Expiry {
 
 /// Removes expired values of a state in the background, a little at a time.
 pub(crate) trait TtlCleanup {
-    /// Takes the next step; `written` says how many values the access wrote that pays for it, at least 1.
+    /// Takes the next step; `written` says how many values the access wrote that pays for it: none, if it was a read.
     ///
     /// # Errors
     /// Those of the place where the state is. The same step is taken again then.
@@ -144,11 +144,11 @@ impl TtlContext {
         }
     }
 
-    /// The end of an access that wrote `written` values or elements.
+    /// The end of an access that wrote `written` values or elements; 0 for a read.
     #[inline]
     pub(super) fn accessed(&self, moment: Expiry, written: usize) -> Result<()> {
         match &self.cleanup {
-            Some(cleanup) => cleanup.step(moment, written.max(1)),
+            Some(cleanup) => cleanup.step(moment, written),
             None => Ok(()),
         }
     }

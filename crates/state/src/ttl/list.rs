@@ -145,7 +145,7 @@ impl<T: StateData, N: Namespace, A: ListAccess<TtlValue<T>, N>> ListAccess<T, N>
             // A list that is read often may be in a cache, where no sweep comes by. Most of it is over: that pays for it.
             self.inner.update(self.alive(moment)?)?;
         }
-        self.ttl.accessed(moment, 1)?;
+        self.ttl.accessed(moment, 0)?;
         Ok(())
     }
     fn merge_namespaces(&self, target: &N, sources: &[N]) -> Result<()> {

@@ -54,7 +54,7 @@ impl<A> TtlMapState<A> {
             }
         })?;
         self.settle(key, then, moment.now_ms)?;
-        self.ttl.accessed(moment, 1)?;
+        self.ttl.accessed(moment, 0)?;
         Ok(())
     }
 }
@@ -119,7 +119,7 @@ where
     fn remove(&self, key: &UK) -> Result<Option<UV>> {
         let moment = self.ttl.moment();
         let removed = self.inner.remove(key)?;
-        self.ttl.accessed(moment, 1)?;
+        self.ttl.accessed(moment, 0)?;
         Ok(removed
             .filter(|s| self.ttl.visible(moment, s.timestamp))
             .map(|s| s.value))
@@ -135,7 +135,7 @@ where
         self.inner.for_each(&mut |_, stored: &TtlValue<UV>| {
             count += usize::from(self.ttl.visible(moment, stored.timestamp));
         })?;
-        self.ttl.accessed(moment, 1)?;
+        self.ttl.accessed(moment, 0)?;
         Ok(count)
     }
     fn for_each(&self, f: &mut dyn FnMut(&UK, &UV)) -> Result<()> {
@@ -153,7 +153,7 @@ where
         for (key, then) in after {
             self.settle::<UK, UV, N>(&key, then, moment.now_ms)?;
         }
-        self.ttl.accessed(moment, 1)?;
+        self.ttl.accessed(moment, 0)?;
         Ok(())
     }
     fn is_entry_at_hand(&self, key: &UK) -> Result<bool> {

@@ -48,7 +48,7 @@ pub(super) fn read<V: StateData, N: Namespace, R>(
             }
         })?,
     }
-    ttl.accessed(moment, 1)?;
+    ttl.accessed(moment, 0)?;
     Ok(out)
 }
 
