@@ -1,5 +1,5 @@
 # Every target installs what it lacks: rustup reads rust-toolchain.toml and fetches the pinned toolchain by itself.
-.PHONY: demo test test-rocksdb test-all bench bench-flink flink-it lint fmt doc clean help
+.PHONY: demo test test-rocksdb test-all bench bench-rocksdb bench-flink flink-it lint fmt doc clean help
 .DEFAULT_GOAL := help
 
 CARGO ?= cargo
@@ -8,7 +8,7 @@ OUT ?= out
 FLINK ?= 2.3.0 1.20.0
 
 help: ## Show this list.
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: ## Build and run the main job on a year of flights.
 	$(CARGO) build --release --bin flights
@@ -32,6 +32,10 @@ test-all: test test-rocksdb flink-it ## All of them: test, test-rocksdb and flin
 
 bench: ## Measure state access, snapshots and the engine; one line an operation.
 	$(CARGO) run --quiet --release -p millpond-bench
+
+bench-rocksdb: ## The same, and the RocksDB backend with its memory; builds RocksDB the first time.
+	@env="$$(scripts/rocksdb-native.sh)" && eval "$$env" && \
+	$(CARGO) run --quiet --release -p millpond-bench --features rocksdb
 
 bench-flink: ## Measure Flink's state backends and local cluster and ours in turn, and print the ratios (docs/benchmarks.md).
 	CARGO="$(CARGO)" OUT="$(OUT)" scripts/bench-flink.sh

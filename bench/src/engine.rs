@@ -1,6 +1,6 @@
 //! The whole engine: generator, `key_by` over a million keys, reducing state, discarding sink, with checkpoints.
 //!
-//! The same job as Flink's in `KeyedCount`: two instances, a checkpoint every second.
+//! The same job as Flink's in `KeyedCount`: two instances, a checkpoint every second, and on RocksDB 1 GB of managed memory.
 
 use millpond::prelude::*;
 
@@ -39,31 +39,49 @@ impl KeyedProcessFunction for Count {
     }
 }
 
-/// Records a second of the keyed count, the median of some runs.
+/// The keyed count with its state in the HashMap backend.
 pub fn run() -> Result<()> {
+    keyed_counts("engine", &[])
+}
+
+/// The keyed count with its state in RocksDB.
+#[cfg(feature = "rocksdb")]
+pub fn run_rocksdb() -> Result<()> {
+    let options = [
+        ("state.backend.type", "rocksdb"),
+        ("taskmanager.memory.managed.size", "1gb"),
+    ];
+    keyed_counts("engine_rocksdb", &options)
+}
+
+/// Prints the records a second of the keyed count, the median of some runs.
+fn keyed_counts(suite: &str, options: &[(&str, &str)]) -> Result<()> {
     let mut rates = Vec::new();
     for _ in 0..ROUNDS {
         let folder = std::env::temp_dir().join(format!("millpond-bench-{}", std::process::id()));
-        let result = keyed_count(&folder.display().to_string());
+        let result = keyed_count(&folder.display().to_string(), options);
         // Left behind in case of an error, a temporary folder is no harm.
         let _ = std::fs::remove_dir_all(&folder);
         rates.push(RECORDS as f64 * 1000.0 / result?.net_runtime_ms.max(1) as f64);
     }
     rates.sort_by(f64::total_cmp);
     println!(
-        "engine keyed_count {:.0}",
+        "{suite} keyed_count {:.0}",
         rates.get(ROUNDS / 2).copied().unwrap_or_default()
     );
     Ok(())
 }
 
-fn keyed_count(checkpoints: &str) -> Result<JobExecutionResult> {
+fn keyed_count(checkpoints: &str, options: &[(&str, &str)]) -> Result<JobExecutionResult> {
     let env = StreamExecutionEnvironment::new(Configuration::new());
     env.set_parallelism(2)
         .set_max_parallelism(128)
         .enable_checkpointing(Duration::from_secs(1));
     env.set_option("execution.checkpointing.dir", checkpoints);
     env.set_option("execution.checkpointing.incremental", true);
+    for (key, value) in options {
+        env.set_option(*key, *value);
+    }
     let keys = DataGeneratorSource::new(|i| (mix(i) % KEYS) as i64, Some(RECORDS));
     env.from_source(keys, WatermarkStrategy::no_watermarks(), "keys")
         .key_by(|key| *key)

@@ -1,11 +1,16 @@
 //! Benchmarks as a plain program: `millpond-bench <suite>...`, all suites when none is named. Each line is
-//! `<suite> <operation> <number>`: operations a second, or milliseconds or megabytes where the name says so. `millpond-bench suites` lists the
-//! suites, and `millpond-bench compare` sets results against Flink's.
+//! `<suite> <operation> <number>`: operations a second, or milliseconds or megabytes where the name says so.
+//! `millpond-bench suites` lists the suites, and `millpond-bench compare` sets results against Flink's.
 
 mod big_state;
 mod compare;
 mod engine;
 mod hashmap;
+#[cfg(feature = "rocksdb")]
+mod rocksdb;
+#[cfg(feature = "rocksdb")]
+mod rocksdb_memory;
+mod state_access;
 
 use millpond_core::{Error, Result};
 
@@ -17,8 +22,17 @@ type Suite = (&'static str, fn() -> Result<()>);
 
 /// All suites.
 const SUITES: &[Suite] = &[
+    // First, while the process has hardly any memory.
+    #[cfg(feature = "rocksdb")]
+    ("rocksdb_memory", rocksdb_memory::run),
     ("hashmap", hashmap::run),
     ("engine", engine::run),
+    #[cfg(feature = "rocksdb")]
+    ("rocksdb", rocksdb::run),
+    #[cfg(feature = "rocksdb")]
+    ("rocksdb_uniform", rocksdb::run_uniform),
+    #[cfg(feature = "rocksdb")]
+    ("engine_rocksdb", engine::run_rocksdb),
     ("big_hashmap", big_state::hashmap),
     #[cfg(feature = "rocksdb")]
     ("big_rocksdb", big_state::rocksdb),

@@ -19,7 +19,7 @@ import org.apache.flink.runtime.state.VoidNamespace;
 import org.apache.flink.runtime.state.VoidNamespaceSerializer;
 
 /**
- * State access on one of Flink's keyed state backends, operation by operation as in {@code bench/src/hashmap.rs}: the sizes of
+ * State access on one of Flink's keyed state backends, operation by operation as in {@code bench/src/state_access.rs}: the sizes of
  * flink-benchmarks' state suite. Prints {@code <backend> <operation> <operations a second>}, the median of the rounds.
  *
  * <p>Arguments: {@code hashmap|rocksdb}, rounds within the process.
