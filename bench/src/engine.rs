@@ -80,7 +80,7 @@ fn keyed_count(checkpoints: &str, options: &[(&str, &str)]) -> Result<JobExecuti
     env.set_option("execution.checkpointing.dir", checkpoints);
     env.set_option("execution.checkpointing.incremental", true);
     for (key, value) in options {
-        env.set_option(*key, *value);
+        env.set_option(key, value);
     }
     let keys = DataGeneratorSource::new(|i| (mix(i) % KEYS) as i64, Some(RECORDS));
     env.from_source(keys, WatermarkStrategy::no_watermarks(), "keys")

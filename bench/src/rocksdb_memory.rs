@@ -41,7 +41,7 @@ pub fn run() -> Result<()> {
     let threads = (0..BACKENDS)
         .map(|number| {
             let backend = backend.clone();
-            spawn(&format!("load-{number}"), move || write(&backend, number, writes))
+            spawn(format!("load-{number}"), move || write(&backend, number, writes))
         })
         .collect::<Result<Vec<_>>>()?;
     for thread in threads {

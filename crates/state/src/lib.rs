@@ -6,6 +6,7 @@
 pub mod async_state;
 pub mod backend;
 pub mod descriptor;
+pub mod gauge;
 pub mod handle;
 mod hashmap;
 pub mod keyed;

@@ -64,6 +64,13 @@ impl Configuration {
     /// option's type.
     pub fn set_known(&mut self, key: &str, value: &str) -> Result<&mut Self> {
         let Some(known) = options::known().iter().find(|o| o.answers_to(key)) else {
+            if let Some(why) = options::refusal(key) {
+                return Err(
+                    Error::config("read option", "an option of Flink's that Millpond doesn't take")
+                        .with("key", key)
+                        .hint(why),
+                );
+            }
             let error = Error::config("read option", "no such option").with("key", key);
             return Err(match options::nearest(key) {
                 Some(near) => error.hint(format!("did you mean {near}?")),
@@ -145,6 +152,16 @@ mod tests {
         assert_eq!(c.get(&options::CHECKPOINTS_DIR).unwrap().as_deref(), Some("/a"));
         c.set_known("execution.checkpointing.dir", "/b").unwrap();
         assert_eq!(c.get(&options::CHECKPOINTS_DIR).unwrap().as_deref(), Some("/b"));
+    }
+
+    /// Goal: an option of Flink's that can't be taken over says why, instead of being called unknown.
+    #[test]
+    fn options_of_flinks_without_a_meaning_here_say_why() {
+        let key = "state.backend.rocksdb.options-factory";
+        let e = Configuration::new()
+            .set_known(key, "com.example.Factory")
+            .unwrap_err();
+        assert!(e.report().contains("RocksDBOptionsFactory"), "{}", e.report());
     }
 
     #[test]

@@ -164,7 +164,7 @@ options! {
     ROCKSDB_PARTITIONED_INDEX_FILTERS: bool = "state.backend.rocksdb.memory.partitioned-index-filters", Some("false"), parse_bool,
         "whether index and filters are read in parts instead of whole";
     ROCKSDB_TYPED_CACHE_SIZE: u64 = "state.backend.rocksdb.typed-cache.size", None, parse_memory_size,
-        "the bytes of typed values that a RocksDB backend keeps in front of its database, out of managed memory; 0 switches it off, by default a quarter of managed memory";
+        "the bytes of typed values that all RocksDB backends together keep in front of their databases, out of managed memory, or that each keeps where memory is not managed; 0 switches it off, by default a quarter of managed memory";
     ROCKSDB_TIMERS: PriorityQueueStateType = "state.backend.rocksdb.timer-service.factory", Some("ROCKSDB"), priority_queue_state_type,
         "where the timers of a RocksDB backend are: ROCKSDB, or HEAP, which is faster and takes memory for each of them";
     ROCKSDB_TIMER_CACHE_SIZE: u32 = "state.backend.rocksdb.timer-service.cache-size", Some("128"), positive,
@@ -191,6 +191,105 @@ options! {
         "how large each state's block cache is where memory is not managed";
     ROCKSDB_BLOOM_FILTER: bool = "state.backend.rocksdb.use-bloom-filter", None, parse_bool,
         "whether RocksDB's files have bloom filters, which spare reads of keys that are not there";
+    ROCKSDB_METADATA_BLOCK_SIZE: u64 = "state.backend.rocksdb.block.metadata-blocksize", None, parse_memory_size,
+        "how large a part of index and filters is where they are read in parts";
+    ROCKSDB_BLOOM_BITS: f64 = "state.backend.rocksdb.bloom-filter.bits-per-key", Some("10.0"), parse_number,
+        "how many bits a bloom filter has for each key, where there are filters";
+    ROCKSDB_BLOOM_BLOCK_BASED: bool = "state.backend.rocksdb.bloom-filter.block-based-mode", Some("false"), parse_bool,
+        "whether each block has a bloom filter of its own, where there are filters; RocksDB has given this up and makes one for each file either way";
+    ROCKSDB_COMPACTION_STYLE: String = "state.backend.rocksdb.compaction.style", Some("LEVEL"), text,
+        "LEVEL or UNIVERSAL; FIFO, which drops the oldest state, and NONE are refused";
+    ROCKSDB_COMPRESSION: String = "state.backend.rocksdb.compression.per.level", None, text,
+        "the compression of each level, separated by semicolons: SNAPPY_COMPRESSION, by default for all, or NO_COMPRESSION; the last one is for all further levels";
+    ROCKSDB_LOG_LEVEL: String = "state.backend.rocksdb.log.level", Some("HEADER_LEVEL"), text,
+        "how much RocksDB writes to its log: DEBUG_LEVEL, INFO_LEVEL, WARN_LEVEL, ERROR_LEVEL, FATAL_LEVEL or HEADER_LEVEL";
+    ROCKSDB_LOG_DIR: String = "state.backend.rocksdb.log.dir", None, text,
+        "the folder of RocksDB's logs; by default they lie with the database and go with it";
+    ROCKSDB_LOG_FILES: u32 = "state.backend.rocksdb.log.file-num", Some("4"), positive,
+        "how many of its logs RocksDB keeps";
+    ROCKSDB_LOG_FILE_SIZE: u64 = "state.backend.rocksdb.log.max-file-size", Some("25mb"), parse_memory_size,
+        "how large a log of RocksDB grows before it begins another";
+    ROCKSDB_WRITE_BATCH_SIZE: u64 = "state.backend.rocksdb.write-batch-size", Some("2mb"), parse_memory_size,
+        "how many bytes are written at once where state is restored from a canonical snapshot";
+
+    ROCKSDB_METRIC_NUM_IMMUTABLE_MEM_TABLE: bool = "state.backend.rocksdb.metrics.num-immutable-mem-table", Some("false"), parse_bool,
+        "whether a metric shows how many full write buffers of each state wait to be flushed";
+    ROCKSDB_METRIC_MEM_TABLE_FLUSH_PENDING: bool = "state.backend.rocksdb.metrics.mem-table-flush-pending", Some("false"), parse_bool,
+        "whether a metric shows whether a flush of a state's write buffers is pending";
+    ROCKSDB_METRIC_COMPACTION_PENDING: bool = "state.backend.rocksdb.metrics.compaction-pending", Some("false"), parse_bool,
+        "whether a metric shows whether a compaction of a state's files is pending";
+    ROCKSDB_METRIC_BACKGROUND_ERRORS: bool = "state.backend.rocksdb.metrics.background-errors", Some("false"), parse_bool,
+        "whether a metric shows how many errors RocksDB's background work met";
+    ROCKSDB_METRIC_CUR_SIZE_ACTIVE_MEM_TABLE: bool = "state.backend.rocksdb.metrics.cur-size-active-mem-table", Some("false"), parse_bool,
+        "whether a metric shows the bytes of the write buffer that is written to";
+    ROCKSDB_METRIC_CUR_SIZE_ALL_MEM_TABLES: bool = "state.backend.rocksdb.metrics.cur-size-all-mem-tables", Some("false"), parse_bool,
+        "whether a metric shows the bytes of all write buffers that are not flushed";
+    ROCKSDB_METRIC_SIZE_ALL_MEM_TABLES: bool = "state.backend.rocksdb.metrics.size-all-mem-tables", Some("false"), parse_bool,
+        "whether a metric shows the bytes of all write buffers, pinned ones included";
+    ROCKSDB_METRIC_NUM_ENTRIES_ACTIVE_MEM_TABLE: bool = "state.backend.rocksdb.metrics.num-entries-active-mem-table", Some("false"), parse_bool,
+        "whether a metric shows the entries of the write buffer that is written to";
+    ROCKSDB_METRIC_NUM_ENTRIES_IMM_MEM_TABLES: bool = "state.backend.rocksdb.metrics.num-entries-imm-mem-tables", Some("false"), parse_bool,
+        "whether a metric shows the entries of the full write buffers";
+    ROCKSDB_METRIC_NUM_DELETES_ACTIVE_MEM_TABLE: bool = "state.backend.rocksdb.metrics.num-deletes-active-mem-table", Some("false"), parse_bool,
+        "whether a metric shows the deletions in the write buffer that is written to";
+    ROCKSDB_METRIC_NUM_DELETES_IMM_MEM_TABLES: bool = "state.backend.rocksdb.metrics.num-deletes-imm-mem-tables", Some("false"), parse_bool,
+        "whether a metric shows the deletions in the full write buffers";
+    ROCKSDB_METRIC_ESTIMATE_NUM_KEYS: bool = "state.backend.rocksdb.metrics.estimate-num-keys", Some("false"), parse_bool,
+        "whether a metric shows about how many keys a state has";
+    ROCKSDB_METRIC_ESTIMATE_TABLE_READERS_MEM: bool = "state.backend.rocksdb.metrics.estimate-table-readers-mem", Some("false"), parse_bool,
+        "whether a metric shows about how many bytes reading files takes beside the block cache";
+    ROCKSDB_METRIC_NUM_SNAPSHOTS: bool = "state.backend.rocksdb.metrics.num-snapshots", Some("false"), parse_bool,
+        "whether a metric shows how many snapshots of the database are not released";
+    ROCKSDB_METRIC_NUM_LIVE_VERSIONS: bool = "state.backend.rocksdb.metrics.num-live-versions", Some("false"), parse_bool,
+        "whether a metric shows how many versions of the set of files are alive";
+    ROCKSDB_METRIC_ESTIMATE_LIVE_DATA_SIZE: bool = "state.backend.rocksdb.metrics.estimate-live-data-size", Some("false"), parse_bool,
+        "whether a metric shows about how many bytes of a state's files are not outdated";
+    ROCKSDB_METRIC_TOTAL_SST_FILES_SIZE: bool = "state.backend.rocksdb.metrics.total-sst-files-size", Some("false"), parse_bool,
+        "whether a metric shows the bytes of the files of all versions";
+    ROCKSDB_METRIC_LIVE_SST_FILES_SIZE: bool = "state.backend.rocksdb.metrics.live-sst-files-size", Some("false"), parse_bool,
+        "whether a metric shows the bytes of the files of the newest version";
+    ROCKSDB_METRIC_ESTIMATE_PENDING_COMPACTION_BYTES: bool = "state.backend.rocksdb.metrics.estimate-pending-compaction-bytes", Some("false"), parse_bool,
+        "whether a metric shows about how many bytes compaction has to rewrite";
+    ROCKSDB_METRIC_NUM_RUNNING_COMPACTIONS: bool = "state.backend.rocksdb.metrics.num-running-compactions", Some("false"), parse_bool,
+        "whether a metric shows how many compactions run";
+    ROCKSDB_METRIC_NUM_RUNNING_FLUSHES: bool = "state.backend.rocksdb.metrics.num-running-flushes", Some("false"), parse_bool,
+        "whether a metric shows how many flushes run";
+    ROCKSDB_METRIC_ACTUAL_DELAYED_WRITE_RATE: bool = "state.backend.rocksdb.metrics.actual-delayed-write-rate", Some("false"), parse_bool,
+        "whether a metric shows the rate that writes are held to, 0 when they are not";
+    ROCKSDB_METRIC_IS_WRITE_STOPPED: bool = "state.backend.rocksdb.metrics.is-write-stopped", Some("false"), parse_bool,
+        "whether a metric shows whether writes are stopped";
+    ROCKSDB_METRIC_BLOCK_CACHE_CAPACITY: bool = "state.backend.rocksdb.metrics.block-cache-capacity", Some("false"), parse_bool,
+        "whether a metric shows the capacity of the block cache";
+    ROCKSDB_METRIC_BLOCK_CACHE_USAGE: bool = "state.backend.rocksdb.metrics.block-cache-usage", Some("false"), parse_bool,
+        "whether a metric shows the bytes in the block cache";
+    ROCKSDB_METRIC_BLOCK_CACHE_PINNED_USAGE: bool = "state.backend.rocksdb.metrics.block-cache-pinned-usage", Some("false"), parse_bool,
+        "whether a metric shows the bytes in the block cache that are in use";
+    ROCKSDB_METRIC_NUM_FILES_AT_LEVEL: bool = "state.backend.rocksdb.metrics.num-files-at-level", Some("false"), parse_bool,
+        "whether metrics show how many files each level has";
+    ROCKSDB_METRIC_BLOCK_CACHE_HIT: bool = "state.backend.rocksdb.metrics.block-cache-hit", Some("false"), parse_bool,
+        "whether a metric counts hits of the block cache";
+    ROCKSDB_METRIC_BLOCK_CACHE_MISS: bool = "state.backend.rocksdb.metrics.block-cache-miss", Some("false"), parse_bool,
+        "whether a metric counts misses of the block cache";
+    ROCKSDB_METRIC_BLOOM_FILTER_USEFUL: bool = "state.backend.rocksdb.metrics.bloom-filter-useful", Some("false"), parse_bool,
+        "whether a metric counts the reads that bloom filters spared";
+    ROCKSDB_METRIC_BLOOM_FILTER_FULL_POSITIVE: bool = "state.backend.rocksdb.metrics.bloom-filter-full-positive", Some("false"), parse_bool,
+        "whether a metric counts the reads that bloom filters did not spare";
+    ROCKSDB_METRIC_BLOOM_FILTER_FULL_TRUE_POSITIVE: bool = "state.backend.rocksdb.metrics.bloom-filter-full-true-positive", Some("false"), parse_bool,
+        "whether a metric counts the reads that bloom filters rightly did not spare";
+    ROCKSDB_METRIC_BYTES_READ: bool = "state.backend.rocksdb.metrics.bytes-read", Some("false"), parse_bool,
+        "whether a metric counts the bytes that reads gave";
+    ROCKSDB_METRIC_ITER_BYTES_READ: bool = "state.backend.rocksdb.metrics.iter-bytes-read", Some("false"), parse_bool,
+        "whether a metric counts the bytes that iterations gave";
+    ROCKSDB_METRIC_BYTES_WRITTEN: bool = "state.backend.rocksdb.metrics.bytes-written", Some("false"), parse_bool,
+        "whether a metric counts the bytes written";
+    ROCKSDB_METRIC_COMPACTION_READ_BYTES: bool = "state.backend.rocksdb.metrics.compaction-read-bytes", Some("false"), parse_bool,
+        "whether a metric counts the bytes that compactions read";
+    ROCKSDB_METRIC_COMPACTION_WRITE_BYTES: bool = "state.backend.rocksdb.metrics.compaction-write-bytes", Some("false"), parse_bool,
+        "whether a metric counts the bytes that compactions wrote";
+    ROCKSDB_METRIC_STALL_MICROS: bool = "state.backend.rocksdb.metrics.stall-micros", Some("false"), parse_bool,
+        "whether a metric counts the microseconds that writes waited for flushes and compactions";
+    ROCKSDB_METRIC_COLUMN_FAMILY_AS_VARIABLE: bool = "state.backend.rocksdb.metrics.column-family-as-variable", Some("false"), parse_bool,
+        "whether the state stands in a metric's name behind column_family";
 
     REST_PORT: u16 = "rest.port", Some("0"), parse_number,
         "the port of the REST interface; 0: any free one";
@@ -275,6 +374,38 @@ impl Configuration {
     pub fn checkpoint_interval(&self) -> Result<Option<Duration>> {
         Ok(self.get(&CHECKPOINTING_INTERVAL)?.filter(|d| !d.is_zero()))
     }
+}
+
+/// Flink's options that would have to mean something here and don't, each with why.
+const REFUSED: [(&str, &str); 5] = [
+    (
+        "state.backend.rocksdb.options-factory",
+        "it names a Java class: give `RocksDBOptions::factory` an implementation of `RocksDBOptionsFactory`",
+    ),
+    (
+        "state.backend.rocksdb.use-ingest-db-restore-mode",
+        "rescaling always ingests files: leave it out",
+    ),
+    (
+        "state.backend.rocksdb.rescaling.use-delete-files-in-range",
+        "rescaling always deletes whole files first: leave it out",
+    ),
+    (
+        "state.backend.rocksdb.restore-overlap-fraction-threshold",
+        "rescaling always begins with the checkpoint that has most of the wanted key groups: leave it out",
+    ),
+    (
+        "state.backend.rocksdb.incremental-restore-async-compact-after-rescale",
+        "what a rescale leaves behind goes with ordinary compactions: leave it out",
+    ),
+];
+
+/// Why an option of Flink's is refused, if it is one of those.
+pub fn refusal(key: &str) -> Option<&'static str> {
+    REFUSED
+        .iter()
+        .find(|(refused, _)| *refused == key)
+        .map(|(_, why)| *why)
 }
 
 /// The known key that is most like `key`, if one is like it at all.

@@ -218,8 +218,9 @@ fn sum_up(details: &VertexDetails, vertex: usize, tasks: &[TaskView]) -> VertexD
         backpressured += t.task.backpressured_nanos();
         watermark = watermark.min(t.task.current_watermark());
         for operator in &t.operators {
-            let of_state = operator.keyed_state.key_counts();
-            for (name, value) in operator.user.values().into_iter().chain(of_state) {
+            let of_state = operator.keyed_state.key_counts().into_iter();
+            let gauges = operator.gauges.values();
+            for (name, value) in operator.user.values().into_iter().chain(of_state).chain(gauges) {
                 *counters.entry(name).or_default() += value;
             }
             for (name, statistics) in operator.keyed_state.statistics() {

@@ -3,6 +3,7 @@
 use millpond_api::function::MetricGroup;
 use millpond_core::host::Clock;
 use millpond_core::{Configuration, JobId, OperatorId};
+use millpond_state::gauge::Gauges;
 use millpond_state::handle::OperatorSubtaskState;
 use millpond_state::metrics::StateMetrics;
 use millpond_state::stream::StateHandleReader;
@@ -48,6 +49,8 @@ pub struct OperatorMetrics {
     pub user: MetricGroup,
     /// What its keyed states show, where they are asked to.
     pub keyed_state: StateMetrics,
+    /// What its state backend shows.
+    pub gauges: Gauges,
 }
 
 impl OperatorMetrics {

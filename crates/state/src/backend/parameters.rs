@@ -1,5 +1,6 @@
 //! What a backend is made from.
 
+use crate::gauge::Gauges;
 use crate::metrics::{LatencyTracking, StateMetrics};
 use millpond_core::host::{Clock, SystemClock, entropy};
 use millpond_types::serializer::SerializerRegistry;
@@ -27,6 +28,8 @@ pub struct KeyedStateBackendParameters<K> {
     pub latency_tracking: Option<Arc<LatencyTracking>>,
     /// Where the number of keys of each state is shown, if it is to be known.
     pub key_counts: Option<StateMetrics>,
+    /// Where the backend shows its gauges.
+    pub gauges: Gauges,
 }
 
 impl<K: StateKey> KeyedStateBackendParameters<K> {
@@ -42,6 +45,7 @@ impl<K: StateKey> KeyedStateBackendParameters<K> {
             ttl_clock: SystemClock::shared(),
             latency_tracking: None,
             key_counts: None,
+            gauges: Gauges::default(),
         }
     }
 
@@ -56,6 +60,13 @@ impl<K: StateKey> KeyedStateBackendParameters<K> {
     #[must_use]
     pub fn ttl_clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.ttl_clock = clock;
+        self
+    }
+
+    /// The same with gauges shown in `gauges`.
+    #[must_use]
+    pub fn gauges(mut self, gauges: Gauges) -> Self {
+        self.gauges = gauges;
         self
     }
 }

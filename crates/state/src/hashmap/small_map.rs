@@ -73,6 +73,37 @@ impl<K: Hash + Eq, V> SmallMap<K, V> {
         self.entries.get(position).map(|(_, v)| v)
     }
 
+    #[cfg(feature = "rocksdb")]
+    #[inline]
+    pub(crate) fn get_mut(&mut self, key: &K) -> Option<&mut V> {
+        let position = self.position(key)?;
+        self.entries.get_mut(position).map(|(_, v)| v)
+    }
+
+    /// Removes the entries of which `keep` says false.
+    #[cfg(feature = "rocksdb")]
+    pub(crate) fn retain(&mut self, mut keep: impl FnMut(&K, &mut V) -> bool) {
+        let mut position = 0;
+        while let Some((key, value)) = self.entries.get_mut(position) {
+            if keep(key, value) {
+                position += 1;
+            } else {
+                self.remove_at(position);
+            }
+        }
+    }
+
+    /// What it takes beside its own size and what its entries own.
+    #[cfg(feature = "rocksdb")]
+    #[inline]
+    pub(crate) fn heap_bytes(&self) -> usize {
+        let index = self
+            .index
+            .as_ref()
+            .map_or(0, |index| index.capacity() * size_of::<u64>());
+        self.entries.capacity() * size_of::<(K, V)>() + index
+    }
+
     #[inline]
     pub(crate) fn insert(&mut self, key: K, value: V) {
         match self.position(&key).and_then(|p| self.entries.get_mut(p)) {

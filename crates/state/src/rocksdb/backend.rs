@@ -6,6 +6,7 @@ use super::database::{Database, OwnedSnapshot};
 use super::frozen::FrozenColumn;
 use super::incremental::IncrementalSnapshots;
 use super::key::write_group;
+use super::metrics::{WriteBack, register_write_back};
 use super::register::Registered;
 use super::restore::{RestoredColumn, restore};
 use super::state::KeysOf;
@@ -20,6 +21,7 @@ use crate::snapshot::{
     StateMetaInfoSnapshot,
 };
 use crate::stream::StateHandleReader;
+use millpond_core::host::{Clock, SystemClock};
 use millpond_core::{CheckpointId, Error, ErrorKind, Result};
 use millpond_types::{DataOutput, KeyGroupRange, SharedSerializer, StateKey};
 use std::fmt;
@@ -46,7 +48,9 @@ pub struct RocksDBKeyedStateBackend<K> {
     pub(super) retired: Vec<String>,
     /// Each snapshot on its way has a clone.
     under_way: Arc<()>,
-    pub(super) cache: Rc<CacheMemory>,
+    pub(super) cache: Arc<CacheMemory>,
+    write_back: Arc<WriteBack>,
+    clock: Arc<dyn Clock>,
     pub(super) database: Arc<Database>,
     snapshots: u64,
     incremental: IncrementalSnapshots,
@@ -83,6 +87,14 @@ impl<K: StateKey> RocksDBKeyedStateBackend<K> {
             );
         }
         let (database, restored) = restore(&parameters, options, handles, reader)?;
+        // A part of managed memory is shared as the rest of it is.
+        let cache = match options.memory {
+            Some(_) => CacheMemory::shared(options.cache_bytes),
+            None => CacheMemory::new(options.cache_bytes),
+        };
+        let write_back = Arc::default();
+        register_write_back(&parameters.gauges, &write_back);
+        options.metrics.register_database(&parameters.gauges, &database);
         Ok(RocksDBKeyedStateBackend {
             context: Rc::new(KeyContext::new(parameters.max_parallelism)),
             prefix_bytes: key_group_prefix_bytes(parameters.max_parallelism),
@@ -93,7 +105,9 @@ impl<K: StateKey> RocksDBKeyedStateBackend<K> {
             restored,
             retired: Vec::new(),
             under_way: Arc::new(()),
-            cache: CacheMemory::new(options.cache_bytes),
+            cache,
+            write_back,
+            clock: SystemClock::shared(),
             database,
             snapshots: 0,
             incremental: IncrementalSnapshots::new(parameters.backend_id.clone(), options.transfer_threads),
@@ -114,10 +128,15 @@ impl<K: StateKey> RocksDBKeyedStateBackend<K> {
         self.parameters.key_group_range
     }
 
-    /// Reads everything: the database doesn't count.
-    /// What lies in a database is not asked for ahead.
-    pub(crate) fn prefetch(&self, _keys: &[PreparedKey<K>]) {}
+    /// Asks the memory for what the caches hold of these keys. What lies in the database is not read ahead: nobody knows whether it
+    /// will be read at all.
+    pub(crate) fn prefetch(&self, keys: &[PreparedKey<K>]) {
+        for open in &self.states {
+            open.state.prefetch(&mut keys.iter().map(|key| key.hash));
+        }
+    }
 
+    /// Reads everything: the database doesn't count.
     pub(crate) fn num_entries(&self) -> usize {
         self.states
             .iter()
@@ -175,12 +194,15 @@ impl<K: StateKey> RocksDBKeyedStateBackend<K> {
 
     pub(crate) fn snapshot(&mut self, checkpoint: CheckpointId, kind: SnapshotKind) -> Result<KeyedSnapshot> {
         self.drop_retired()?;
+        let started_nanos = self.clock.monotonic_nanos();
         for registered in &self.states {
             registered.state.flush()?;
         }
         for timers in &self.timers {
             timers.flush()?;
         }
+        self.write_back
+            .note_nanos(self.clock.monotonic_nanos().saturating_sub(started_nanos));
         self.snapshots += 1;
         let size = Arc::clone(&self.state_size_bytes);
         let under_way = Arc::clone(&self.under_way);

@@ -5,6 +5,7 @@ use super::folder::InstanceFolder;
 use super::options::ColumnOptions;
 use millpond_core::{Error, ErrorKind, Result};
 use rust_rocksdb::ffi_raw::rocksdb_column_family_handle_t;
+use rust_rocksdb::statistics::Ticker;
 use rust_rocksdb::{
     AsColumnFamilyRef, ColumnFamilyDescriptor, DBPinnableSlice, DBRawIteratorWithThreadMode,
     DBWithThreadMode, MultiThreaded, Options, ReadOptions, SnapshotWithThreadMode, WriteBatch, WriteOptions,
@@ -25,6 +26,8 @@ pub(super) struct Database {
     db: Db,
     /// Without a log: checkpoints are the durability.
     write: WriteOptions,
+    /// Holds RocksDB's counters, where it counts.
+    counters: Options,
     pub(super) options: Arc<ColumnOptions>,
     /// Those of the column families whose values have a time to live.
     filters: Mutex<Filters>,
@@ -95,13 +98,15 @@ impl Database {
                 ColumnFamilyDescriptor::new(&column.name, options)
             })
             .collect();
-        let db = Db::open_cf_descriptors(&options.database(), path, descriptors)
+        let counters = options.database();
+        let db = Db::open_cf_descriptors(&counters, path, descriptors)
             .map_err(|e| db_error("open state database")(e).with("path", path.display()))?;
         let mut write = WriteOptions::default();
         write.disable_wal(true);
         Ok(Arc::new(Database {
             db,
             write,
+            counters,
             options,
             filters: Mutex::new(filters),
             folder,
@@ -149,6 +154,20 @@ impl Database {
 
     pub(super) fn db(&self) -> &Db {
         &self.db
+    }
+
+    /// One of RocksDB's counters.
+    pub(super) fn counter(&self, ticker: Ticker) -> u64 {
+        self.counters.get_ticker_count(ticker)
+    }
+
+    /// A number that RocksDB tells of a column family; 0 when it doesn't.
+    pub(super) fn property(&self, column: &str, property: &str) -> u64 {
+        let Some(handle) = self.db.cf_handle(column) else {
+            return 0;
+        };
+        let value = self.db.property_int_value_cf(&handle, property);
+        value.ok().flatten().unwrap_or_default()
     }
 
     /// Writes a batch and empties it.
@@ -218,6 +237,24 @@ impl Column {
             }
         }
         batch.put_cf(self, key, value);
+        Ok(())
+    }
+
+    /// Adds to a batch what was held back: that `value` is appended to what `key` has.
+    #[inline]
+    pub(super) fn merge_in(&self, batch: &mut WriteBatch, key: &[u8], value: &[u8]) -> Result<()> {
+        if let Some(expiry) = self.expiry.get() {
+            let mut rest = Vec::new();
+            match expiry.judge(expiry.now(), value, &mut rest)?.left {
+                Left::All => {}
+                Left::Some => {
+                    batch.merge_cf(self, key, rest);
+                    return Ok(());
+                }
+                Left::Nothing => return Ok(()),
+            }
+        }
+        batch.merge_cf(self, key, value);
         Ok(())
     }
 

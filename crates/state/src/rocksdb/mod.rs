@@ -11,6 +11,7 @@
 
 mod backend;
 mod cache;
+mod column;
 mod database;
 mod expire;
 mod folder;
@@ -19,16 +20,18 @@ mod incremental;
 mod key;
 mod kinds;
 mod merge;
+mod metrics;
 mod migrate;
+mod multi_get;
 pub mod options;
 mod register;
 mod restore;
 mod state;
 mod timers;
 mod ttl;
-mod values;
 
 pub use backend::RocksDBKeyedStateBackend;
+pub use metrics::NativeMetricOptions;
 pub use options::RocksDBOptions;
 pub use rust_rocksdb as native;
 

@@ -4,10 +4,11 @@ use super::RocksDBKeyedStateBackend;
 use super::database::Column;
 use super::expire::ColumnExpiry;
 use super::key::{column_name, group_prefix};
-use super::kinds::{RocksAggregating, RocksList, RocksMap, RocksReducing, RocksValue};
+use super::kinds::{
+    ListColumn, MapColumn, RocksAggregating, RocksList, RocksMap, RocksReducing, RocksValue, ValueColumn,
+};
 use super::restore::RestoredColumn;
 use super::state::{ColumnState, KeysOf, RegisteredState, StateParts};
-use super::values::ValueColumn;
 use crate::descriptor::{
     AggregateFunction, AggregatingStateDescriptor, ListStateDescriptor, MapStateDescriptor, ReduceFunction,
     ReducingStateDescriptor, SerializerSource, StateData, StateKind, ValueStateDescriptor,
@@ -92,8 +93,8 @@ impl<K: StateKey> RocksDBKeyedStateBackend<K> {
             namespace,
             first,
             codec,
-            |state, _| {
-                let state = Rc::new(state);
+            |state, backend| {
+                let state = Rc::new(ListColumn::new(state, backend.cache.share()));
                 let access: Rc<dyn ListAccess<T, N>> = Rc::new(RocksList {
                     state: Rc::clone(&state),
                 });
@@ -127,8 +128,8 @@ impl<K: StateKey> RocksDBKeyedStateBackend<K> {
             namespace,
             first,
             codec,
-            |state, _| {
-                let state = Rc::new(state);
+            |state, backend| {
+                let state = Rc::new(MapColumn::new(state, backend.cache.share()));
                 let access: Rc<dyn MapAccess<UK, UV, N>> = Rc::new(RocksMap {
                     state: Rc::clone(&state),
                 });
@@ -369,6 +370,8 @@ impl<K: StateKey> RocksDBKeyedStateBackend<K> {
         };
         let key_codec = KeyCodec::new(self.parameters.key_serializer.clone(), namespace);
         let made = make(ColumnState::new(parts, first, key_codec, codec), self);
+        let metrics = &self.database.options.metrics;
+        metrics.register_state(&self.parameters.gauges, &self.database, &name, &column);
         self.states.push(Registered {
             meta,
             ttl,

@@ -36,8 +36,6 @@ pub(super) struct RestoredColumn {
     pub(super) column: String,
 }
 
-/// How much is gathered before it is written.
-const BATCH_BYTES: usize = 1 << 20;
 /// How much of a canonical snapshot is in memory at once, unless a single key group takes more.
 const CHUNK_BYTES: u64 = 32 << 20;
 
@@ -47,6 +45,7 @@ struct Restore<'a, K> {
     reader: &'a dyn StateHandleReader,
     options: Arc<ColumnOptions>,
     transfer_threads: usize,
+    write_batch_bytes: usize,
     folder: Arc<InstanceFolder>,
     prefix_bytes: usize,
 }
@@ -64,6 +63,7 @@ pub(super) fn restore<K: StateKey>(
         reader,
         options: ColumnOptions::new(options),
         transfer_threads: options.transfer_threads,
+        write_batch_bytes: options.write_batch_bytes,
         folder: Arc::new(instance_folder(options, &parameters.backend_id)?),
         prefix_bytes: key_group_prefix_bytes(parameters.max_parallelism),
     };
@@ -336,7 +336,7 @@ impl<K: StateKey> Restore<'_, K> {
                     );
                 }
                 batch.put_cf(column, &key_buffer, value);
-                if batch.size_in_bytes() >= BATCH_BYTES {
+                if batch.size_in_bytes() >= self.write_batch_bytes {
                     database.write(&mut batch)?;
                 }
             }

@@ -7,6 +7,7 @@ use crate::keyed::{KeyContext, Namespace};
 use crate::query::Pairs;
 use millpond_core::{Error, Result};
 use millpond_types::{DataInput, DataOutput, KeyGroupRange, StateKey};
+use std::any::Any;
 use std::cell::{Ref, RefCell, RefMut};
 use std::marker::PhantomData;
 use std::rc::Rc;
@@ -111,6 +112,18 @@ impl<K: StateKey, N: Namespace, V, C: EntryCodec<V>> ColumnState<K, N, V, C> {
         Err(foreign(group, self.range))
     }
 
+    /// The key group of `key`.
+    ///
+    /// # Errors
+    /// IllegalState when it is another instance's.
+    pub(super) fn group_of(&self, key: &K) -> Result<u32> {
+        let group = self.context.key_group_of(key);
+        if self.range.contains(group) {
+            return Ok(group);
+        }
+        Err(foreign(group, self.range))
+    }
+
     /// Hands out the buffers with the current key and namespace in the database's layout.
     #[inline]
     pub(super) fn with_key<R>(&self, f: impl FnOnce(&mut Buffers) -> Result<R>) -> Result<R> {
@@ -121,14 +134,28 @@ impl<K: StateKey, N: Namespace, V, C: EntryCodec<V>> ColumnState<K, N, V, C> {
         f(&mut buffers)
     }
 
+    /// How many bytes `write` writes.
     #[inline]
-    pub(super) fn buffers(&self) -> Result<RefMut<'_, Buffers>> {
+    pub(super) fn measure(&self, write: impl FnOnce(&mut DataOutput) -> Result<()>) -> Result<u32> {
+        let mut buffers = self.buffers()?;
+        buffers.value.clear();
+        write(&mut buffers.value)?;
+        Ok(u32::try_from(buffers.value.len()).unwrap_or(u32::MAX))
+    }
+
+    #[inline]
+    fn buffers(&self) -> Result<RefMut<'_, Buffers>> {
         self.buffers.try_borrow_mut().map_err(|_| lending())
     }
 
     #[inline]
     pub(super) fn write_key(&self, group: u32, key: &K, namespace: &N, out: &mut DataOutput) -> Result<()> {
         out.clear();
+        self.append_key(group, key, namespace, out)
+    }
+
+    #[inline]
+    pub(super) fn append_key(&self, group: u32, key: &K, namespace: &N, out: &mut DataOutput) -> Result<()> {
         write_group(group, self.prefix_bytes, out);
         self.key_codec.write(key, namespace, out)
     }
@@ -159,6 +186,8 @@ pub(super) trait RegisteredState {
     /// # Errors
     /// Those of the database; IllegalState while the state lends a value.
     fn num_entries(&self) -> Result<usize>;
+    /// Asks the memory for what is held of the keys of these hashes, under the current namespace. A hint.
+    fn prefetch(&self, key_hashes: &mut dyn Iterator<Item = u64>);
     /// Writes what is held back to the database.
     ///
     /// # Errors
@@ -169,6 +198,8 @@ pub(super) trait RegisteredState {
     /// # Errors
     /// As for `num_entries`; Unsupported when it is too much.
     fn pairs_of(&self, prefix: &[u8], pairs: &mut Pairs) -> Result<()>;
+    /// The state as what it is, for those who know its types.
+    fn as_any(&self) -> &dyn Any;
 }
 
 /// What the backend asks of a state whose namespace type it knows.
@@ -185,8 +216,8 @@ pub(super) trait KeysOf<K, N> {
     fn keys_and_namespaces(&self) -> Result<Vec<(K, N)>>;
 }
 
-impl<K: StateKey, N: Namespace, V, C: EntryCodec<V>> RegisteredState for ColumnState<K, N, V, C> {
-    fn num_entries(&self) -> Result<usize> {
+impl<K: StateKey, N: Namespace, V, C: EntryCodec<V>> ColumnState<K, N, V, C> {
+    pub(super) fn num_entries(&self) -> Result<usize> {
         let mut count = 0;
         let mut last = Vec::new();
         self.scan_all(|key, _| {
@@ -204,21 +235,15 @@ impl<K: StateKey, N: Namespace, V, C: EntryCodec<V>> RegisteredState for ColumnS
         Ok(count)
     }
 
-    fn flush(&self) -> Result<()> {
-        self.changing().map(|_| ())
-    }
-
-    fn pairs_of(&self, prefix: &[u8], pairs: &mut Pairs) -> Result<()> {
+    pub(super) fn pairs_of(&self, prefix: &[u8], pairs: &mut Pairs) -> Result<()> {
         // No key's bytes are the beginning of another's: serializers know where a value ends.
         self.column.scan(prefix, |key, value| {
             pairs.add(key.get(self.prefix_bytes..).unwrap_or_default(), value)?;
             Ok(true)
         })
     }
-}
 
-impl<K: StateKey, N: Namespace, V, C: EntryCodec<V>> KeysOf<K, N> for ColumnState<K, N, V, C> {
-    fn keys(&self, namespace: &N) -> Result<Vec<K>> {
+    pub(super) fn keys(&self, namespace: &N) -> Result<Vec<K>> {
         let mut keys: Vec<K> = Vec::new();
         self.scan_all(|key, _| {
             let (key, found) = self.read_key(&mut DataInput::new(key))?;
@@ -230,7 +255,7 @@ impl<K: StateKey, N: Namespace, V, C: EntryCodec<V>> KeysOf<K, N> for ColumnStat
         Ok(keys)
     }
 
-    fn keys_and_namespaces(&self) -> Result<Vec<(K, N)>> {
+    pub(super) fn keys_and_namespaces(&self) -> Result<Vec<(K, N)>> {
         let mut found: Vec<(K, N)> = Vec::new();
         self.scan_all(|key, _| {
             let entry = self.read_key(&mut DataInput::new(key))?;

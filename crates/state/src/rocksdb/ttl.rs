@@ -4,7 +4,7 @@
 use super::RocksDBKeyedStateBackend;
 use super::database::Column;
 use super::expire::{ColumnExpiry, ColumnSweep, Layout};
-use super::kinds::{RocksList, RocksMap, RocksValue};
+use super::kinds::{ListColumn, MapColumn, RocksList, RocksMap, RocksValue};
 use super::register::Made;
 use crate::descriptor::{
     AggregateFunction, AggregatingStateDescriptor, ListStateDescriptor, MapStateDescriptor, ReduceFunction,
@@ -128,9 +128,9 @@ impl<K: StateKey> RocksDBKeyedStateBackend<K> {
         let setup = self.ttl_setup(ttl, Layout::List(Box::new(codec.0.clone())));
         let opened = name.clone();
         let kind = StateKind::List;
-        let access = self.open(kind, ttl, name, namespace, first, codec, |state, _| {
+        let access = self.open(kind, ttl, name, namespace, first, codec, |state, backend| {
             let context = setup.attach(state.column());
-            let state = Rc::new(state);
+            let state = Rc::new(ListColumn::new(state, backend.cache.share()));
             let access: Rc<dyn ListAccess<T, N>> = Rc::new(TtlListState::new(
                 RocksList {
                     state: Rc::clone(&state),
@@ -162,9 +162,9 @@ impl<K: StateKey> RocksDBKeyedStateBackend<K> {
         let setup = self.ttl_setup(ttl, Layout::MapValue);
         let opened = name.clone();
         let kind = StateKind::Map;
-        let access = self.open(kind, ttl, name, namespace, first, codec, |state, _| {
+        let access = self.open(kind, ttl, name, namespace, first, codec, |state, backend| {
             let context = setup.attach(state.column());
-            let state = Rc::new(state);
+            let state = Rc::new(MapColumn::new(state, backend.cache.share()));
             let access: Rc<dyn MapAccess<UK, UV, N>> = Rc::new(TtlMapState::new(
                 RocksMap {
                     state: Rc::clone(&state),

@@ -2,6 +2,7 @@
 #![cfg(feature = "rocksdb")]
 #![expect(clippy::unwrap_used, clippy::panic, reason = "test code")]
 
+mod cache;
 mod files;
 #[path = "../keyed_backend.rs"]
 mod keyed_backend;

@@ -3,7 +3,9 @@
 use millpond_core::config::Configuration;
 use millpond_core::{ErrorKind, Result};
 use millpond_state::backend::{KeyedStateBackend, KeyedStateBackendParameters};
-use millpond_state::rocksdb::options::{MemoryOptions, PredefinedOptions, RocksDBOptionsFactory};
+use millpond_state::rocksdb::options::{
+    CompactionStyle, MemoryOptions, PredefinedOptions, RocksDBOptionsFactory,
+};
 use millpond_state::rocksdb::{EmbeddedRocksDBStateBackend, RocksDBOptions, native};
 use millpond_state::snapshot::SnapshotKind;
 use millpond_state::stream::memory::MemoryStreams;
@@ -47,6 +49,16 @@ fn flinks_keys_are_read() {
         ("state.backend.rocksdb.writebuffer.size", "8mb"),
         ("state.backend.rocksdb.checkpoint.transfer.thread.num", "2"),
         ("state.backend.rocksdb.typed-cache.size", "0b"),
+        ("state.backend.rocksdb.compaction.style", "universal"),
+        (
+            "state.backend.rocksdb.compression.per.level",
+            "NO_COMPRESSION;SNAPPY_COMPRESSION",
+        ),
+        ("state.backend.rocksdb.block.metadata-blocksize", "8kb"),
+        ("state.backend.rocksdb.bloom-filter.bits-per-key", "12.5"),
+        ("state.backend.rocksdb.write-batch-size", "1mb"),
+        ("state.backend.rocksdb.log.level", "info_level"),
+        ("state.backend.rocksdb.log.file-num", "2"),
     ])
     .unwrap();
     assert_eq!(options.local_dirs.len(), 2);
@@ -57,6 +69,12 @@ fn flinks_keys_are_read() {
     assert_eq!(options.memory, None);
     assert_eq!(options.given.write_buffer_size, Some(8 << 20));
     assert_eq!((options.transfer_threads, options.cache_bytes), (2, 0));
+    assert_eq!(options.write_batch_bytes, 1 << 20);
+    assert_eq!(options.given.compaction_style, Some(CompactionStyle::Universal));
+    assert_eq!(options.given.compressed_levels, Some(vec![false, true]));
+    assert_eq!(options.given.metadata_block_size, Some(8 << 10));
+    assert_eq!(options.given.bloom_bits_per_key, Some(12.5));
+    assert_eq!(options.given.log.map(|log| log.files), Some(2));
 }
 
 /// Goal: what is out of range is refused with its key.
@@ -68,6 +86,9 @@ fn options_out_of_range_are_refused_by_key() {
         ("state.backend.rocksdb.predefined-options", "FAST"),
         ("state.backend.rocksdb.typed-cache.size", "600mb"),
         ("state.backend.rocksdb.localdir", " , "),
+        ("state.backend.rocksdb.compaction.style", "FIFO"),
+        ("state.backend.rocksdb.compression.per.level", "ZSTD_COMPRESSION"),
+        ("state.backend.rocksdb.log.level", "LOUD"),
     ] {
         let e = options(&[(key, value)]).unwrap_err();
         assert_eq!(e.kind(), ErrorKind::Config, "{key}");

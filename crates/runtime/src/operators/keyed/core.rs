@@ -282,7 +282,8 @@ fn create_backend<K: StateKey>(
     );
     let mut parameters = KeyedStateBackendParameters::new(range, ctx.task.max_parallelism)
         .incremental(ctx.config.get(&options::INCREMENTAL)?.unwrap_or(false))
-        .ttl_clock(Arc::clone(&ctx.clock));
+        .ttl_clock(Arc::clone(&ctx.clock))
+        .gauges(ctx.metrics.gauges.clone());
     let shown = &ctx.metrics.keyed_state;
     parameters.latency_tracking = LatencyTracking::from_config(&ctx.config, shown, &ctx.clock)?.map(Arc::new);
     if ctx.config.get(&options::SIZE_TRACK_ENABLED)? == Some(true) {

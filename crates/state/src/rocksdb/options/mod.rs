@@ -3,16 +3,20 @@
 
 mod memory;
 mod predefined;
+mod style;
 
 pub use predefined::PredefinedOptions;
+pub use style::{CompactionStyle, LogOptions};
 
 pub(super) use memory::SharedMemory;
 
+use super::NativeMetricOptions;
 use super::merge;
 pub use millpond_core::config::options::PriorityQueueStateType;
 use millpond_core::config::{Configuration, options as known};
 use millpond_core::{Error, Result};
-use rust_rocksdb::{BlockBasedOptions, DBCompactionStyle, DBCompressionType, LogLevel, Options};
+use rust_rocksdb::statistics::StatsLevel;
+use rust_rocksdb::{BlockBasedOptions, LogLevel, Options};
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -40,10 +44,13 @@ pub struct RocksDBOptions {
     pub factory: Option<Arc<dyn RocksDBOptionsFactory>>,
     /// How many files of a checkpoint are transferred at once.
     pub transfer_threads: usize,
+    /// How many bytes are written at once where state is restored from a canonical snapshot.
+    pub write_batch_bytes: usize,
     /// Memory of block cache and write buffers, all backends of the process together; `None` leaves RocksDB its own
     /// defaults for each column family.
     pub memory: Option<MemoryOptions>,
-    /// Bytes of typed values that a backend holds in front of the database; 0 switches that cache off.
+    /// Bytes of typed values that are held in front of the database; 0 switches that cache off. With `memory`, all backends
+    /// of the process hold them together, without it each backend does.
     pub cache_bytes: usize,
     /// Where timers are. Flink's default is the database.
     pub timers: PriorityQueueStateType,
@@ -51,6 +58,8 @@ pub struct RocksDBOptions {
     pub timer_cache_size: usize,
     /// Single options that were given; they go over the predefined ones.
     pub given: ColumnSettings,
+    /// Which of RocksDB's metrics are shown.
+    pub metrics: NativeMetricOptions,
 }
 
 /// Flink's managed memory for RocksDB.
@@ -91,6 +100,18 @@ pub struct ColumnSettings {
     pub block_cache_size: Option<u64>,
     /// `state.backend.rocksdb.use-bloom-filter`.
     pub use_bloom_filter: Option<bool>,
+    /// `state.backend.rocksdb.block.metadata-blocksize`, in bytes.
+    pub metadata_block_size: Option<u64>,
+    /// `state.backend.rocksdb.bloom-filter.bits-per-key`.
+    pub bloom_bits_per_key: Option<f64>,
+    /// `state.backend.rocksdb.bloom-filter.block-based-mode`.
+    pub bloom_block_based: Option<bool>,
+    /// `state.backend.rocksdb.compaction.style`.
+    pub compaction_style: Option<CompactionStyle>,
+    /// `state.backend.rocksdb.compression.per.level`: whether each level is compressed, the last one for all further levels.
+    pub compressed_levels: Option<Vec<bool>>,
+    /// `state.backend.rocksdb.log.*`.
+    pub log: Option<LogOptions>,
 }
 
 impl ColumnSettings {
@@ -110,6 +131,15 @@ impl ColumnSettings {
             block_size: self.block_size.or(under.block_size),
             block_cache_size: self.block_cache_size.or(under.block_cache_size),
             use_bloom_filter: self.use_bloom_filter.or(under.use_bloom_filter),
+            metadata_block_size: self.metadata_block_size.or(under.metadata_block_size),
+            bloom_bits_per_key: self.bloom_bits_per_key.or(under.bloom_bits_per_key),
+            bloom_block_based: self.bloom_block_based.or(under.bloom_block_based),
+            compaction_style: self.compaction_style.or(under.compaction_style),
+            compressed_levels: self
+                .compressed_levels
+                .clone()
+                .or_else(|| under.compressed_levels.clone()),
+            log: self.log.clone().or_else(|| under.log.clone()),
         }
     }
 }
@@ -124,11 +154,13 @@ impl Default for RocksDBOptions {
             predefined: PredefinedOptions::Default,
             factory: None,
             transfer_threads: 4,
+            write_batch_bytes: 2 << 20,
             memory: None,
             cache_bytes: 64 << 20,
             timers: PriorityQueueStateType::RocksDB,
             timer_cache_size: 128,
             given: ColumnSettings::default(),
+            metrics: NativeMetricOptions::default(),
         }
     }
 }
@@ -152,6 +184,8 @@ impl RocksDBOptions {
                 out_of_range(known::ROCKSDB_PREDEFINED_OPTIONS.key, PredefinedOptions::NAMES)
             })?;
         }
+        options.write_batch_bytes =
+            usize::try_from(config.require(&known::ROCKSDB_WRITE_BATCH_SIZE)?).unwrap_or(usize::MAX);
         options.transfer_threads = config.require(&known::ROCKSDB_TRANSFER_THREADS)? as usize;
         let managed = config.require(&known::MANAGED_MEMORY_SIZE)?;
         let cache = config.get(&known::ROCKSDB_TYPED_CACHE_SIZE)?;
@@ -175,6 +209,7 @@ impl RocksDBOptions {
         options.timers = config.require(&known::ROCKSDB_TIMERS)?;
         options.timer_cache_size = config.require(&known::ROCKSDB_TIMER_CACHE_SIZE)? as usize;
         options.given = ColumnSettings::from_config(config)?;
+        options.metrics = NativeMetricOptions::from_config(config)?;
         Ok(options)
     }
 
@@ -226,6 +261,12 @@ impl ColumnSettings {
             block_size: config.get(&known::ROCKSDB_BLOCK_SIZE)?,
             block_cache_size: config.get(&known::ROCKSDB_BLOCK_CACHE_SIZE)?,
             use_bloom_filter: config.get(&known::ROCKSDB_BLOOM_FILTER)?,
+            metadata_block_size: config.get(&known::ROCKSDB_METADATA_BLOCK_SIZE)?,
+            bloom_bits_per_key: config.get(&known::ROCKSDB_BLOOM_BITS)?,
+            bloom_block_based: config.get(&known::ROCKSDB_BLOOM_BLOCK_BASED)?,
+            compaction_style: style::compaction(config)?,
+            compressed_levels: style::compressed_levels(config)?,
+            log: Some(LogOptions::from_config(config)?),
         })
     }
 }
@@ -244,6 +285,7 @@ pub(super) struct ColumnOptions {
     settings: ColumnSettings,
     factory: Option<Arc<dyn RocksDBOptionsFactory>>,
     memory: Option<Arc<SharedMemory>>,
+    pub(super) metrics: NativeMetricOptions,
 }
 
 impl ColumnOptions {
@@ -252,6 +294,7 @@ impl ColumnOptions {
             settings: options.given.over(&options.predefined.settings()),
             factory: options.factory.clone(),
             memory: options.memory.map(SharedMemory::get),
+            metrics: options.metrics.clone(),
         })
     }
 
@@ -263,7 +306,10 @@ impl ColumnOptions {
         // Checkpoints are the durability: the database itself never outlives its process.
         options.set_use_fsync(false);
         options.set_stats_dump_period_sec(0);
-        options.set_log_level(LogLevel::Header);
+        match &self.settings.log {
+            Some(log) => log.apply(&mut options),
+            None => options.set_log_level(LogLevel::Header),
+        }
         options.set_avoid_unnecessary_blocking_io(true);
         if let Some(n) = self.settings.max_background_threads {
             options.set_max_background_jobs(n);
@@ -271,6 +317,10 @@ impl ColumnOptions {
         options.set_max_open_files(self.settings.max_open_files.unwrap_or(-1));
         if let Some(memory) = &self.memory {
             options.set_write_buffer_manager(memory.write_buffers());
+        }
+        if self.metrics.needs_statistics() {
+            options.enable_statistics();
+            options.set_statistics_level(StatsLevel::ExceptHistogramOrTimers);
         }
         if let Some(factory) = &self.factory {
             factory.db_options(&mut options);
@@ -283,8 +333,10 @@ impl ColumnOptions {
         let settings = &self.settings;
         let mut options = Options::default();
         merge::install(&mut options);
-        options.set_compression_type(DBCompressionType::Snappy);
-        options.set_compaction_style(DBCompactionStyle::Level);
+        // Batched reads go through a write buffer in the order of their keys.
+        options.set_memtable_batch_lookup_optimization(true);
+        style::apply_compression(settings.compressed_levels.as_deref(), &mut options);
+        options.set_compaction_style(settings.compaction_style.unwrap_or_default().native());
         options.set_level_compaction_dynamic_level_bytes(settings.use_dynamic_level_size.unwrap_or(false));
         if let Some(bytes) = settings.target_file_size_base {
             options.set_target_file_size_base(bytes);
@@ -306,7 +358,13 @@ impl ColumnOptions {
             table.set_block_size(usize::try_from(bytes).unwrap_or(usize::MAX));
         }
         if settings.use_bloom_filter == Some(true) {
-            table.set_bloom_filter(10.0, false);
+            table.set_bloom_filter(
+                settings.bloom_bits_per_key.unwrap_or(10.0),
+                settings.bloom_block_based.unwrap_or(false),
+            );
+        }
+        if let Some(bytes) = settings.metadata_block_size {
+            table.set_metadata_block_size(usize::try_from(bytes).unwrap_or(usize::MAX));
         }
         match &self.memory {
             Some(memory) => memory.apply(&mut options, &mut table),

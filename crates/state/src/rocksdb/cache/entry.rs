@@ -1,0 +1,29 @@
+//! What a kind of state keeps in a slot of the cache.
+
+use super::writes::Writes;
+use crate::hashmap::codec::EntryCodec;
+use millpond_core::Result;
+
+/// What is known of one key and namespace, and how much of it the database lacks.
+pub(in crate::rocksdb) trait CachedEntry: Clone {
+    /// What the codec writes.
+    type Whole;
+    /// Writes and reads it.
+    type Codec: EntryCodec<Self::Whole>;
+
+    /// Whether what [`CachedEntry::bytes`] counts takes differently many bytes when serialized.
+    fn is_variable_sized(codec: &Self::Codec) -> bool;
+    /// Nothing is known.
+    fn unknown() -> Self;
+    /// Whether the database lacks something.
+    fn is_dirty(&self) -> bool;
+    /// What it takes beside its own size.
+    fn bytes(&self) -> usize;
+    /// Adds what the database lacks. `key` is the entry's key in the database.
+    ///
+    /// # Errors
+    /// Those of the serializers.
+    fn write(&self, codec: &Self::Codec, key: &[u8], out: &mut Writes) -> Result<()>;
+    /// Learns that the database has got everything.
+    fn written(&mut self);
+}

@@ -1,0 +1,74 @@
+//! How much memory the caches may take: all states that draw on the same budget have equal shares of it.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+/// The most that a state holds back from the database. A snapshot's synchronous part writes it: this bounds its time.
+const DIRTY_BYTES_MAX: usize = 32 << 20;
+
+/// A budget of bytes for caches. Backends with managed memory share one, like the rest of that memory.
+#[derive(Debug)]
+pub(in crate::rocksdb) struct CacheMemory {
+    bytes_max: usize,
+    states: AtomicUsize,
+}
+
+/// The budgets that the backends with managed memory live on now.
+static SHARED: Mutex<Vec<Weak<CacheMemory>>> = Mutex::new(Vec::new());
+
+/// A state's part of a budget; given back when it is dropped.
+#[derive(Debug)]
+pub(in crate::rocksdb) struct CacheShare(Arc<CacheMemory>);
+
+impl CacheMemory {
+    pub(in crate::rocksdb) fn new(bytes_max: usize) -> Arc<Self> {
+        Arc::new(CacheMemory {
+            bytes_max,
+            states: AtomicUsize::new(0),
+        })
+    }
+
+    /// The budget of this size that all backends of the process share, made by the first of them.
+    pub(in crate::rocksdb) fn shared(bytes_max: usize) -> Arc<Self> {
+        let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+        shared.retain(|s| s.strong_count() > 0);
+        let found = shared
+            .iter()
+            .filter_map(Weak::upgrade)
+            .find(|s| s.bytes_max == bytes_max);
+        found.unwrap_or_else(|| {
+            let new = Self::new(bytes_max);
+            shared.push(Arc::downgrade(&new));
+            new
+        })
+    }
+
+    /// A share for one more state; none when the cache is off.
+    pub(in crate::rocksdb) fn share(self: &Arc<Self>) -> Option<CacheShare> {
+        if self.bytes_max == 0 {
+            return None;
+        }
+        self.states.fetch_add(1, Ordering::Relaxed);
+        Some(CacheShare(Arc::clone(self)))
+    }
+}
+
+impl CacheShare {
+    /// What the state may hold.
+    #[inline]
+    pub(super) fn bytes_max(&self) -> usize {
+        self.0.bytes_max / self.0.states.load(Ordering::Relaxed).max(1)
+    }
+
+    /// What of it the database may lack.
+    #[inline]
+    pub(super) fn dirty_bytes_max(&self) -> usize {
+        self.bytes_max().min(DIRTY_BYTES_MAX)
+    }
+}
+
+impl Drop for CacheShare {
+    fn drop(&mut self) {
+        self.0.states.fetch_sub(1, Ordering::Relaxed);
+    }
+}
