@@ -36,6 +36,8 @@ const SUITES: &[Suite] = &[
     ("big_hashmap", big_state::hashmap),
     #[cfg(feature = "rocksdb")]
     ("big_rocksdb", big_state::rocksdb),
+    #[cfg(feature = "rocksdb")]
+    ("big_rocksdb_uncached", big_state::rocksdb_uncached),
 ];
 
 fn main() -> Result<()> {

@@ -18,8 +18,11 @@ use std::sync::Arc;
 #[derive(Clone, Copy, Debug)]
 pub(super) enum BackendKind {
     HashMap,
+    /// With or without its cache of typed values.
     #[cfg(feature = "rocksdb")]
-    RocksDB,
+    RocksDB {
+        cached: bool,
+    },
 }
 
 /// Where all instances of a suite keep local files and checkpoints.
@@ -81,12 +84,15 @@ impl Place {
         match self.kind {
             BackendKind::HashMap => KeyedStateBackend::hashmap(parameters, handles, &*reader),
             #[cfg(feature = "rocksdb")]
-            BackendKind::RocksDB => {
+            BackendKind::RocksDB { cached } => {
                 use millpond_state::rocksdb::{EmbeddedRocksDBStateBackend, RocksDBOptions};
-                let options = RocksDBOptions {
+                let mut options = RocksDBOptions {
                     local_dirs: vec![self.local.clone()],
                     ..RocksDBOptions::default()
                 };
+                if !cached {
+                    options.cache_bytes = 0;
+                }
                 EmbeddedRocksDBStateBackend::new(options).create_keyed_backend(parameters, handles, &*reader)
             }
         }

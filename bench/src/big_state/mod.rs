@@ -1,4 +1,5 @@
-//! What a large keyed state costs to checkpoint, to restore and to rescale: suites `big_hashmap` and `big_rocksdb`.
+//! What a large keyed state costs to checkpoint, to restore and to rescale: suites `big_hashmap`, `big_rocksdb` and
+//! `big_rocksdb_uncached`.
 //!
 //! The same steps as Flink's in `BigState`, at the level of the keyed state backends and their checkpoint streams, so both
 //! sides write and read files of the local disk. `BIG_STATE_MB` says how large the state is (2048). Operations end with their
@@ -42,7 +43,13 @@ pub fn hashmap() -> Result<()> {
 /// The RocksDB backend with its default options and incremental checkpoints.
 #[cfg(feature = "rocksdb")]
 pub fn rocksdb() -> Result<()> {
-    run("big_rocksdb", BackendKind::RocksDB)
+    run("big_rocksdb", BackendKind::RocksDB { cached: true })
+}
+
+/// The same without the cache of typed values: whatever changes is in the database when a checkpoint begins.
+#[cfg(feature = "rocksdb")]
+pub fn rocksdb_uncached() -> Result<()> {
+    run("big_rocksdb_uncached", BackendKind::RocksDB { cached: false })
 }
 
 fn run(name: &'static str, kind: BackendKind) -> Result<()> {

@@ -207,8 +207,8 @@ impl<K: StateKey> RocksDBKeyedStateBackend<K> {
         let size = Arc::clone(&self.state_size_bytes);
         let under_way = Arc::clone(&self.under_way);
         let extras = self.frozen_extras()?;
+        let source = self.source(extras);
         if kind == SnapshotKind::Savepoint || !self.parameters.incremental {
-            let source = self.source(extras);
             return Ok(KeyedSnapshot::new(move |streams| {
                 let savepoint = kind == SnapshotKind::Savepoint;
                 let result = crate::snapshot::full::write(&source, streams, savepoint)?;
@@ -220,20 +220,13 @@ impl<K: StateKey> RocksDBKeyedStateBackend<K> {
         let columns = self.columns();
         let job = self.incremental.begin(
             &self.database,
+            columns.iter().map(|(_, column)| column.clone()).collect(),
             checkpoint,
             self.snapshots,
             kind == SnapshotKind::FullCheckpoint,
         )?;
-        let key_serializer = self.parameters.key_serializer.snapshot();
-        let (range, max_parallelism) = (self.parameters.key_group_range, self.parameters.max_parallelism);
         Ok(KeyedSnapshot::new(move |streams| {
-            let extras = SnapshotSource {
-                states: extras,
-                key_serializer,
-                range,
-                max_parallelism,
-            };
-            let result = job.write(columns, extras, streams)?;
+            let result = job.write(columns, source, streams)?;
             size.store(result.state_size, Ordering::Relaxed);
             drop(under_way);
             Ok(result)

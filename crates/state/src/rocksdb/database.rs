@@ -78,7 +78,8 @@ pub(super) fn db_error(operation: &'static str) -> impl FnOnce(rust_rocksdb::Err
 }
 
 impl Database {
-    /// Opens or creates the database at `path` with the column families `columns`.
+    /// Opens or creates the database at `path` with the column families `columns`. Others that it has are dropped: a checkpoint's
+    /// files may have some that were made or given up while it was taken.
     pub(super) fn open(
         path: &Path,
         columns: &[ColumnSpec],
@@ -86,21 +87,24 @@ impl Database {
         folder: Option<Arc<InstanceFolder>>,
     ) -> Result<Arc<Self>> {
         let mut filters = Filters::new();
-        let default = ColumnSpec {
-            name: rust_rocksdb::DEFAULT_COLUMN_FAMILY_NAME.to_owned(),
-            expires: false,
-        };
+        let others = other_columns(path, columns, &options)?;
+        let names = others.iter().map(String::as_str);
+        let names = names.chain([rust_rocksdb::DEFAULT_COLUMN_FAMILY_NAME]);
         let descriptors: Vec<_> = columns
             .iter()
-            .chain([&default])
-            .map(|column| {
-                let options = column_options(&options, &mut filters, &column.name, column.expires);
-                ColumnFamilyDescriptor::new(&column.name, options)
+            .map(|column| (column.name.as_str(), column.expires))
+            .chain(names.map(|name| (name, false)))
+            .map(|(name, expires)| {
+                let options = column_options(&options, &mut filters, name, expires);
+                ColumnFamilyDescriptor::new(name, options)
             })
             .collect();
         let counters = options.database();
         let db = Db::open_cf_descriptors(&counters, path, descriptors)
             .map_err(|e| db_error("open state database")(e).with("path", path.display()))?;
+        for other in &others {
+            db.drop_cf(other).map_err(db_error("drop column family"))?;
+        }
         let mut write = WriteOptions::default();
         write.disable_wal(true);
         Ok(Arc::new(Database {
@@ -189,6 +193,19 @@ fn column_options(options: &ColumnOptions, filters: &mut Filters, name: &str, ex
         filters.insert(name.to_owned(), slot);
     }
     options
+}
+
+/// The column families of the database at `path`, if there is one, beside `columns` and the one that each has.
+fn other_columns(path: &Path, columns: &[ColumnSpec], options: &ColumnOptions) -> Result<Vec<String>> {
+    if !path.join("CURRENT").exists() {
+        return Ok(Vec::new());
+    }
+    let mut all = Db::list_cf(&options.database(), path)
+        .map_err(|e| db_error("open state database")(e).with("path", path.display()))?;
+    all.retain(|name| {
+        name != rust_rocksdb::DEFAULT_COLUMN_FAMILY_NAME && columns.iter().all(|c| c.name != *name)
+    });
+    Ok(all)
 }
 
 impl Column {

@@ -216,3 +216,39 @@ fn damaged_checkpoints_are_refused() {
     streams.replace(&handle.meta, vec![0; 7]);
     assert_eq!(restore(&handle).kind(), ErrorKind::Corrupt);
 }
+
+/// Goal: a checkpoint is of the moment at which it was begun, whatever happens until it is written. Method: between the two,
+/// change every value many times over, through write buffers that are full at once and without a cache, and open another state.
+#[test]
+fn a_checkpoint_is_of_its_moment() {
+    let (folder, streams) = (tempfile::tempdir().unwrap(), MemoryStreams::default());
+    let mut made = EmbeddedRocksDBStateBackend::default();
+    made.options.local_dirs = vec![folder.path().to_owned()];
+    made.options.cache_bytes = 0;
+    made.options.given.write_buffer_size = Some(64 << 10);
+    let range = KeyGroupRange::new(0, 15).unwrap();
+    let parameters = KeyedStateBackendParameters::new(range, MAX_PARALLELISM).incremental(true);
+    let mut backend = made.create_keyed_backend(parameters, &[], &streams).unwrap();
+    let state = count(&mut backend);
+    for round in 1..=5 {
+        fill(&backend, &state, -round);
+        let snapshot = backend.snapshot(round as u64, SnapshotKind::Checkpoint).unwrap();
+        let later = ValueStateDescriptor::<i64>::new(format!("later-{round}"));
+        let later = backend
+            .value_state(later, VoidNamespace::serializer(), VoidNamespace)
+            .unwrap();
+        for value in 1..20 {
+            fill(&backend, &state, value);
+            fill(&backend, &later, value);
+        }
+        let handle = snapshot.run(&streams).unwrap().handle.unwrap();
+        backend.notify_checkpoint_complete(round as u64);
+
+        let mut restored = open(folder.path(), (0, 15), &[handle], &streams);
+        let state = count(&mut restored);
+        for key in 0..1_000 {
+            restored.set_current_key(key).unwrap();
+            assert_eq!(state.get().unwrap(), Some(-round), "key {key} in round {round}");
+        }
+    }
+}

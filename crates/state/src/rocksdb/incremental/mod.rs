@@ -1,24 +1,24 @@
-//! Incremental snapshots: hard links of the database's files are made while the task waits, the files that no completed
-//! checkpoint holds are uploaded afterwards (Flink's `RocksIncrementalSnapshotStrategy`).
+//! Incremental snapshots: the task seals the write buffers, the database's files are linked when these have become some
+//! ([`links`]), and the files that no completed checkpoint holds are uploaded (Flink's `RocksIncrementalSnapshotStrategy`).
 //!
 //! The base is always a checkpoint that this backend instance was told is complete: only its files are sure to exist. A file
 //! of RocksDB never changes, so its name says whether the base holds it.
 
+mod links;
 mod meta;
 
 pub(super) use meta::{Manifest, database_files};
 
-use super::database::{Database, db_error};
-use super::folder::{InstanceFolder, TemporaryFolder};
+use super::database::Database;
 use crate::handle::{
     HandleAndLocalPath, IncrementalRemoteKeyedStateHandle, KeyedStateHandle, StreamStateHandle,
 };
 use crate::snapshot::{SnapshotResult, SnapshotSource, StateMetaInfoSnapshot, full, io_error};
 use crate::stream::{CheckpointStreamFactory, CheckpointedStateScope};
+use links::{Linking, Links};
 use meta::{TIMERS, write_manifest};
 use millpond_core::{CheckpointId, Error, Result, host};
 use millpond_types::DataOutput;
-use rust_rocksdb::checkpoint::Checkpoint;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -36,10 +36,9 @@ pub(super) struct IncrementalSnapshots {
     pending: Arc<Mutex<BTreeMap<CheckpointId, Arc<Files>>>>,
 }
 
-/// The asynchronous part of one incremental snapshot. Fields are dropped in order: the links go before the folder may.
+/// The asynchronous part of one incremental snapshot.
 pub(super) struct IncrementalSnapshot {
-    links: TemporaryFolder,
-    _folder: Option<Arc<InstanceFolder>>,
+    linking: Linking,
     backend_id: String,
     transfer_threads: usize,
     checkpoint: CheckpointId,
@@ -57,29 +56,21 @@ impl IncrementalSnapshots {
         }
     }
 
-    /// The synchronous part: links all files of the database as it is now. `number` is unique among the backend's snapshots;
-    /// with `whole`, no file of an older checkpoint is named.
+    /// The synchronous part: seals what is in the column families `columns` now. `number` is unique among the backend's
+    /// snapshots; with `whole`, no file of an older checkpoint is named.
     pub(super) fn begin(
         &self,
         database: &Arc<Database>,
+        columns: Vec<String>,
         checkpoint: CheckpointId,
         number: u64,
         whole: bool,
     ) -> Result<IncrementalSnapshot> {
-        let Some(folder) = &database.folder else {
-            return Err(Error::illegal_state(
-                "take snapshot",
-                "the database has no folder of its own",
-            ));
-        };
-        let links = TemporaryFolder(folder.join(&format!("chk-{checkpoint}-{number}")));
-        Checkpoint::new(database.db())
-            .and_then(|c| c.create_checkpoint(&links.0))
-            .map_err(|e| db_error("take snapshot")(e).with("checkpoint", checkpoint))?;
+        let links = format!("chk-{checkpoint}-{number}");
+        let linking = Linking::begin(database, columns, &links, checkpoint)?;
         let base = self.base.as_ref().filter(|_| !whole);
         Ok(IncrementalSnapshot {
-            links,
-            _folder: Some(Arc::clone(folder)),
+            linking,
             backend_id: self.backend_id.clone(),
             transfer_threads: self.transfer_threads,
             checkpoint,
@@ -112,23 +103,30 @@ impl IncrementalSnapshots {
 }
 
 impl IncrementalSnapshot {
-    /// Uploads what is new. `columns` are the states with the names of their column families, `extras` what is stored with
-    /// them, always as a whole.
+    /// Uploads what is new. `columns` are the states with the names of their column families; `source` is all of the same
+    /// moment: the column families in the same order, then what is stored with them, always as a whole.
     pub(super) fn write(
-        self,
+        mut self,
         columns: Vec<(StateMetaInfoSnapshot, String)>,
-        extras: SnapshotSource,
+        mut source: SnapshotSource,
         streams: &dyn CheckpointStreamFactory,
     ) -> Result<SnapshotResult> {
-        if columns.is_empty() && extras.states.is_empty() {
+        if source.states.is_empty() {
             return Ok(SnapshotResult {
                 handle: None,
                 entries_written: 0,
                 state_size: 0,
             });
         }
-        let (tables, others) = self.files()?;
-        let upload = |name: &String, scope| upload(&self.links.0.join(name), streams, scope);
+        let links = match self.linking.finish()? {
+            Links::Made(links) => links,
+            Links::Overtaken => return full::write(&source, streams, false),
+        };
+        // With the column families goes the database's snapshot.
+        source.states.drain(..columns.len());
+        let extras = source;
+        let (tables, others) = files(&links.0)?;
+        let upload = |name: &String, scope| upload(&links.0.join(name), streams, scope);
         let (old, new): (Vec<_>, Vec<_>) = tables.into_iter().partition(|n| self.base.contains_key(n));
         let uploaded = host::parallel(self.transfer_threads, new, |name| {
             let stream = upload(&name, CheckpointedStateScope::Shared)?;
@@ -197,24 +195,24 @@ impl IncrementalSnapshot {
             })),
         })
     }
+}
 
-    /// The names of the linked files: tables, and the few that say how they fit together.
-    fn files(&self) -> Result<(Vec<String>, Vec<String>)> {
-        let failed = |e: io::Error| Error::io("take snapshot", e).with("folder", self.links.0.display());
-        let (mut tables, mut others) = (Vec::new(), Vec::new());
-        for entry in fs::read_dir(&self.links.0).map_err(failed)? {
-            let name = entry.map_err(failed)?.file_name().to_string_lossy().into_owned();
-            if name.ends_with(".sst") {
-                tables.push(name);
-            } else if !name.ends_with(".log") {
-                // The log is off; an empty one may lie there.
-                others.push(name);
-            }
+/// The names of the linked files in a folder: tables, and the few that say how they fit together.
+fn files(folder: &Path) -> Result<(Vec<String>, Vec<String>)> {
+    let failed = |e: io::Error| Error::io("take snapshot", e).with("folder", folder.display());
+    let (mut tables, mut others) = (Vec::new(), Vec::new());
+    for entry in fs::read_dir(folder).map_err(failed)? {
+        let name = entry.map_err(failed)?.file_name().to_string_lossy().into_owned();
+        if name.ends_with(".sst") {
+            tables.push(name);
+        } else if !name.ends_with(".log") {
+            // The log is off; an empty one may lie there.
+            others.push(name);
         }
-        tables.sort();
-        others.sort();
-        Ok((tables, others))
     }
+    tables.sort();
+    others.sort();
+    Ok((tables, others))
 }
 
 fn upload(

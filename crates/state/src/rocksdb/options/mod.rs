@@ -271,6 +271,10 @@ impl ColumnSettings {
     }
 }
 
+/// How many write buffers a column family has at most: one for writes, and those that are on their way to files. A checkpoint
+/// sends one on its way however full it is; with RocksDB's own 2, writes would soon wait for it.
+const WRITE_BUFFERS_DEFAULT: i32 = 4;
+
 fn small(n: u32) -> i32 {
     i32::try_from(n).unwrap_or(i32::MAX)
 }
@@ -347,9 +351,7 @@ impl ColumnOptions {
         if let Some(bytes) = settings.write_buffer_size {
             options.set_write_buffer_size(usize::try_from(bytes).unwrap_or(usize::MAX));
         }
-        if let Some(n) = settings.max_write_buffers {
-            options.set_max_write_buffer_number(n);
-        }
+        options.set_max_write_buffer_number(settings.max_write_buffers.unwrap_or(WRITE_BUFFERS_DEFAULT));
         if let Some(n) = settings.min_write_buffers_to_merge {
             options.set_min_write_buffer_number_to_merge(n);
         }

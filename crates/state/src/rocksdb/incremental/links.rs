@@ -1,0 +1,227 @@
+//! The files of a checkpoint, linked into a folder without the task waiting for a write buffer to be written.
+//!
+//! The task only *seals* the write buffers: RocksDB puts empty ones in their place, and writes the sealed ones on threads of its
+//! own. A thread waits for that and then links the files that are there. They are the state at the moment of the seal, unless a
+//! buffer that was begun afterwards has come to a file as well; every entry has a number that grows with each write, so the
+//! files themselves tell ([`Links::Overtaken`]). That takes a task that fills a buffer, and has it written, before the
+//! sealed one is linked: the checkpoint is then written from a snapshot of the database, as a whole.
+
+use crate::rocksdb::database::{Database, db_error};
+use crate::rocksdb::folder::{InstanceFolder, TemporaryFolder};
+use millpond_core::host::{self, JoinHandle};
+use millpond_core::{CheckpointId, Error, Result};
+use rust_rocksdb::FlushOptions;
+use rust_rocksdb::checkpoint::Checkpoint;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How often a sealed buffer is looked after.
+const POLL: Duration = Duration::from_millis(1);
+const OPERATION: &str = "take snapshot";
+const UNWRITTEN_BUFFERS: &str = "rocksdb.num-immutable-mem-table";
+const BACKGROUND_ERRORS: &str = "rocksdb.background-errors";
+
+/// What became of the links of a checkpoint.
+pub(super) enum Links {
+    /// The files of the database at the moment of the seal.
+    Made(TemporaryFolder),
+    /// The files hold later changes too.
+    Overtaken,
+}
+
+/// Links that a thread is making. Fields are dropped in order, after the thread has ended.
+pub(super) struct Linking {
+    thread: Option<JoinHandle<Result<Links>>>,
+    _folder: Arc<InstanceFolder>,
+}
+
+/// The thread's work.
+struct Seal {
+    database: Arc<Database>,
+    columns: Vec<String>,
+    /// The number of the last entry before the seal.
+    last_entry: u64,
+    errors_before: u64,
+    links: TemporaryFolder,
+    checkpoint: CheckpointId,
+}
+
+impl Linking {
+    /// Seals the write buffers of `columns`, and begins to make the links, in the folder `links` of the database's. The caller
+    /// has a snapshot of the database of this moment and holds it until [`Linking::finish`].
+    pub(super) fn begin(
+        database: &Arc<Database>,
+        columns: Vec<String>,
+        links: &str,
+        checkpoint: CheckpointId,
+    ) -> Result<Self> {
+        let (seal, folder) = Seal::new(database, columns, links, checkpoint)?;
+        Ok(Linking {
+            thread: Some(host::spawn(format!("link-chk-{checkpoint}"), move || {
+                seal.link()
+            })?),
+            _folder: folder,
+        })
+    }
+
+    /// Waits for the links.
+    pub(super) fn finish(&mut self) -> Result<Links> {
+        let thread = self.thread.take().map(JoinHandle::join);
+        thread
+            .and_then(std::result::Result::ok)
+            .unwrap_or_else(|| Err(Error::illegal_state(OPERATION, "the links were lost")))
+    }
+}
+
+impl Drop for Linking {
+    fn drop(&mut self) {
+        // A checkpoint that nobody runs: what its thread makes goes with it.
+        let _ = self.finish();
+    }
+}
+
+impl Seal {
+    /// Seals the write buffers of `columns`; what is linked later goes to the folder `links` inside the database's.
+    fn new(
+        database: &Arc<Database>,
+        columns: Vec<String>,
+        links: &str,
+        checkpoint: CheckpointId,
+    ) -> Result<(Self, Arc<InstanceFolder>)> {
+        let Some(folder) = &database.folder else {
+            return Err(Error::illegal_state(
+                OPERATION,
+                "the database has no folder of its own",
+            ));
+        };
+        let mut seal = Seal {
+            last_entry: database.db().latest_sequence_number(),
+            errors_before: 0,
+            database: Arc::clone(database),
+            columns,
+            links: TemporaryFolder(folder.join(links)),
+            checkpoint,
+        };
+        seal.errors_before = seal.errors()?;
+        seal.seal(false)?;
+        Ok((seal, Arc::clone(folder)))
+    }
+
+    /// Puts empty buffers in the place of those that hold something, and waits until these are written or doesn't.
+    fn seal(&self, wait: bool) -> Result<()> {
+        let mut options = FlushOptions::default();
+        options.set_wait(wait);
+        for column in &self.columns {
+            let column = self.database.column(column)?;
+            // Not held up by other buffers on their way, though the next writes may be.
+            options.set_allow_write_stall(true);
+            let mut sealed = self.database.db().flush_cf_opt(&column, &options);
+            if let Err(e) = &sealed
+                && e.kind() == rust_rocksdb::ErrorKind::TryAgain
+            {
+                // So many are on their way that writes are stopped: this waits until they go on.
+                options.set_allow_write_stall(false);
+                sealed = self.database.db().flush_cf_opt(&column, &options);
+            }
+            sealed.map_err(|e| self.failed(e))?;
+        }
+        Ok(())
+    }
+
+    fn link(self) -> Result<Links> {
+        for column in &self.columns {
+            while self.number(column, UNWRITTEN_BUFFERS)? > 0 {
+                if self.errors()? > self.errors_before {
+                    // Says what is wrong, if it still is.
+                    self.seal(true)?;
+                }
+                host::sleep(POLL);
+            }
+        }
+        // No log is left to be copied, and no buffer to be written.
+        Checkpoint::new(self.database.db())
+            .and_then(|c| c.create_checkpoint_with_log_size(&self.links.0, u64::MAX))
+            .map_err(|e| self.failed(e))?;
+        // What came to a file stays in one, under its number: the snapshot that the caller holds keeps RocksDB from dropping it.
+        let files = self.database.db().live_files().map_err(|e| self.failed(e))?;
+        let overtaken = files.iter().any(|file| file.largest_seqno > self.last_entry);
+        Ok(if overtaken {
+            Links::Overtaken
+        } else {
+            Links::Made(self.links)
+        })
+    }
+
+    fn number(&self, column: &str, property: &str) -> Result<u64> {
+        let column = self.database.column(column)?;
+        let number = self.database.db().property_int_value_cf(&column, property);
+        Ok(number.map_err(|e| self.failed(e))?.unwrap_or_default())
+    }
+
+    fn errors(&self) -> Result<u64> {
+        let number = self.database.db().property_int_value(BACKGROUND_ERRORS);
+        Ok(number.map_err(|e| self.failed(e))?.unwrap_or_default())
+    }
+
+    fn failed(&self, error: rust_rocksdb::Error) -> Error {
+        db_error(OPERATION)(error).with("checkpoint", self.checkpoint)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rocksdb::RocksDBOptions;
+    use crate::rocksdb::database::{Column, ColumnSpec, OwnedSnapshot};
+    use crate::rocksdb::options::ColumnOptions;
+
+    /// A database with one entry under `old`, sealed, and the snapshot that whoever seals holds.
+    fn sealed(folder: &tempfile::TempDir) -> (Seal, Column, OwnedSnapshot) {
+        let folder = Arc::new(InstanceFolder::create(folder.path(), "links").unwrap());
+        let options = ColumnOptions::new(&RocksDBOptions::default());
+        let database = Database::open(&folder.join("db"), &[], options, Some(folder)).unwrap();
+        let column = database.column("s").unwrap();
+        column.put(b"old", b"1").unwrap();
+        let snapshot = OwnedSnapshot::new(&database);
+        let (seal, _) = Seal::new(&database, vec!["s".into()], "chk-1", 1).unwrap();
+        (seal, column, snapshot)
+    }
+
+    /// Goal: the links are of the moment of the seal. Method: write after it, link, and open what was linked.
+    #[test]
+    fn what_is_written_after_the_seal_is_not_linked() {
+        let folder = tempfile::tempdir().unwrap();
+        let (seal, column, _snapshot) = sealed(&folder);
+        column.put(b"old", b"2").unwrap();
+        column.put(b"new", b"2").unwrap();
+        let Links::Made(links) = seal.link().unwrap() else {
+            panic!("nothing else came to a file");
+        };
+        let options = ColumnOptions::new(&RocksDBOptions::default());
+        let columns = [ColumnSpec {
+            name: "s".into(),
+            expires: false,
+        }];
+        let linked = Database::open(&links.0, &columns, options, None).unwrap();
+        let linked = linked.column("s").unwrap();
+        assert_eq!(linked.get(b"old").unwrap().as_deref(), Some(&b"1"[..]));
+        assert_eq!(linked.get(b"new").unwrap().as_deref(), None);
+    }
+
+    /// Goal: files with later changes never pass for a checkpoint. Method: have a later change written to a file before the
+    /// links are made, also one that a compaction has mixed with the rest.
+    #[test]
+    fn files_with_later_changes_are_told_apart() {
+        for compacted in [false, true] {
+            let folder = tempfile::tempdir().unwrap();
+            let (seal, column, _snapshot) = sealed(&folder);
+            column.put(b"old", b"2").unwrap();
+            let db = column.database().db();
+            db.flush_cf(&column).unwrap();
+            if compacted {
+                db.compact_range_cf(&column, None::<&[u8]>, None::<&[u8]>);
+            }
+            assert!(matches!(seal.link().unwrap(), Links::Overtaken), "{compacted}");
+        }
+    }
+}
