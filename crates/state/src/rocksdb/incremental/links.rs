@@ -110,17 +110,17 @@ impl Seal {
     /// Puts empty buffers in the place of those that hold something, and waits until these are written or doesn't.
     fn seal(&self, wait: bool) -> Result<()> {
         let mut options = FlushOptions::default();
-        options.set_wait(wait);
+        // Not held up by other buffers on their way, though the next writes may be.
+        options.set_allow_write_stall(true);
         for column in &self.columns {
             let column = self.database.column(column)?;
-            // Not held up by other buffers on their way, though the next writes may be.
-            options.set_allow_write_stall(true);
+            options.set_wait(wait);
             let mut sealed = self.database.db().flush_cf_opt(&column, &options);
             if let Err(e) = &sealed
                 && e.kind() == rust_rocksdb::ErrorKind::TryAgain
             {
-                // So many are on their way that writes are stopped: this waits until they go on.
-                options.set_allow_write_stall(false);
+                // So many are on their way that writes are stopped, and only who waits may add another.
+                options.set_wait(true);
                 sealed = self.database.db().flush_cf_opt(&column, &options);
             }
             sealed.map_err(|e| self.failed(e))?;
