@@ -447,10 +447,13 @@ fn from_environment(name: &str, default: u64) -> u64 {
         .unwrap_or(default)
 }
 
-#[test]
-fn an_asynchronous_function_does_to_each_key_what_a_synchronous_one_does() -> Result<()> {
+/// Where the asynchronous function keeps its state.
+type Backend = &'static [(&'static str, &'static str)];
+
+/// Runs random cases of both functions, the asynchronous one on `backends` in turn.
+fn compare(cases: u64, backends: &[Backend]) -> Result<()> {
     let seed = from_environment("MILLPOND_TEST_SEED", entropy());
-    for case in 0..from_environment("MILLPOND_TEST_CASES", 200) {
+    for case in 0..from_environment("MILLPOND_TEST_CASES", cases) {
         let seed = seed.wrapping_add(case);
         let mut random = SeededRandom::new(seed);
         let steps = plan(&mut random);
@@ -461,17 +464,41 @@ fn an_asynchronous_function_does_to_each_key_what_a_synchronous_one_does() -> Re
                 .map_or(builder.clone(), |state| builder.restore(&[state]))
                 .open()
         })?;
-        let asynchronous = for_async_keyed_process_function(Async::default, |(key, _): &In| *key)
-            .option(GATHER_ALL, random.below(8) != 0)
+        let options = for_async_keyed_process_function(Async::default, |(key, _): &In| *key)
+            .option(GATHER_ALL, random.below(4) != 0)
             .option("execution.async-state.total-buffer-size", 1 + random.below(12))
             .option("execution.async-state.active-buffer-size", 1 + random.below(12));
+        let backend = backends.get(case as usize % backends.len()).unwrap();
+        let asynchronous = backend
+            .iter()
+            .fold(options, |builder, (key, value)| builder.option(key, value));
         let got = run(&steps, |restored, clock| {
             let builder = asynchronous.processing_time(clock);
             restored
                 .map_or(builder.clone(), |state| builder.restore(&[state]))
                 .open()
         })?;
-        assert_eq!(got, expected, "MILLPOND_TEST_SEED={seed} MILLPOND_TEST_CASES=1");
+        assert_eq!(
+            got, expected,
+            "MILLPOND_TEST_SEED={seed} MILLPOND_TEST_CASES=1 {backend:?}"
+        );
     }
     Ok(())
+}
+
+#[test]
+fn an_asynchronous_function_does_to_each_key_what_a_synchronous_one_does() -> Result<()> {
+    compare(200, &[&[]])
+}
+
+/// Without a cache everything that is read is loaded for a batch; in a small one, values come and go meanwhile.
+#[cfg(feature = "rocksdb")]
+#[test]
+fn it_does_so_on_rocksdb_too() -> Result<()> {
+    const ROCKSDB: (&str, &str) = ("state.backend.type", "rocksdb");
+    const CACHE: &str = "state.backend.rocksdb.typed-cache.size";
+    compare(
+        30,
+        &[&[ROCKSDB, (CACHE, "0b")], &[ROCKSDB, (CACHE, "600b")], &[ROCKSDB]],
+    )
 }

@@ -66,6 +66,25 @@ impl<K: StateKey, N: Namespace, E: CachedEntry> CachedColumn<K, N, E> {
         Ok(found.and_then(|slot| cache.entry(slot)).and_then(f))
     }
 
+    /// Whether the cache knows enough of the current key that nothing has to be read.
+    pub(super) fn is_at_hand(&self, enough: impl FnOnce(&E) -> bool) -> Result<bool> {
+        let Some(cache) = &self.cache else {
+            return Ok(false);
+        };
+        let (key, _) = self.state.current_group()?;
+        let namespace = self.state.namespace()?;
+        let hash = entry_hash(self.state.context().current_hash(), &*namespace);
+        let cache = cache.try_borrow().map_err(|_| lending())?;
+        let found = cache.find(hash, &key, &namespace);
+        Ok(found.and_then(|slot| cache.entry(slot)).is_some_and(enough))
+    }
+
+    /// Notes that what the database has under the current key will be read.
+    pub(super) fn want(&self) -> Result<()> {
+        self.state
+            .with_key(|buffers| self.state.column().want(buffers.key.as_slice()))
+    }
+
     fn write_back(&self) -> Result<()> {
         match &self.cache {
             Some(cache) => cache.try_borrow_mut().map_err(|_| lending())?.flush(&self.state),

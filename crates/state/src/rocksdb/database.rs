@@ -2,17 +2,19 @@
 
 use super::expire::{ColumnExpiry, CompactionFilterSlot, Left};
 use super::folder::InstanceFolder;
+use super::loading::{Loaded, Stored};
 use super::options::ColumnOptions;
 use millpond_core::{Error, ErrorKind, Result};
 use rust_rocksdb::ffi_raw::rocksdb_column_family_handle_t;
 use rust_rocksdb::statistics::Ticker;
 use rust_rocksdb::{
-    AsColumnFamilyRef, ColumnFamilyDescriptor, DBPinnableSlice, DBRawIteratorWithThreadMode,
-    DBWithThreadMode, MultiThreaded, Options, ReadOptions, SnapshotWithThreadMode, WriteBatch, WriteOptions,
+    AsColumnFamilyRef, ColumnFamilyDescriptor, DBRawIteratorWithThreadMode, DBWithThreadMode, MultiThreaded,
+    Options, ReadOptions, SnapshotWithThreadMode, WriteBatch, WriteOptions,
 };
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -53,6 +55,7 @@ pub(super) struct Column {
     database: Arc<Database>,
     /// What is not worth writing any more when it was held back.
     expiry: OnceCell<Arc<ColumnExpiry>>,
+    loaded: Rc<Loaded>,
 }
 
 impl AsColumnFamilyRef for Column {
@@ -138,6 +141,7 @@ impl Database {
             raw: handle.inner(),
             database: Arc::clone(self),
             expiry: OnceCell::new(),
+            loaded: Rc::default(),
         })
     }
 
@@ -223,11 +227,17 @@ impl Column {
     }
 
     #[inline]
-    pub(super) fn get(&self, key: &[u8]) -> Result<Option<DBPinnableSlice<'_>>> {
-        self.database
-            .db
-            .get_pinned_cf(self, key)
-            .map_err(db_error("read state"))
+    pub(super) fn get(&self, key: &[u8]) -> Result<Option<Stored<'_>>> {
+        if let Some(value) = self.loaded.take(key) {
+            return Ok(value.map(Stored::Ahead));
+        }
+        let value = self.database.db.get_pinned_cf(self, key);
+        Ok(value.map_err(db_error("read state"))?.map(Stored::Read))
+    }
+
+    /// What was read ahead.
+    pub(super) fn loaded(&self) -> &Loaded {
+        &self.loaded
     }
 
     /// From now on, what was held back and is over is not written.
@@ -238,6 +248,7 @@ impl Column {
     /// Adds to a batch what was held back: that `key` has `value`.
     #[inline]
     pub(super) fn put_in(&self, batch: &mut WriteBatch, key: &[u8], value: &[u8]) -> Result<()> {
+        self.loaded.forget(key);
         if let Some(expiry) = self.expiry.get() {
             let mut rest = Vec::new();
             match expiry.judge(expiry.now(), value, &mut rest)?.left {
@@ -260,6 +271,7 @@ impl Column {
     /// Adds to a batch what was held back: that `value` is appended to what `key` has.
     #[inline]
     pub(super) fn merge_in(&self, batch: &mut WriteBatch, key: &[u8], value: &[u8]) -> Result<()> {
+        self.loaded.forget(key);
         if let Some(expiry) = self.expiry.get() {
             let mut rest = Vec::new();
             match expiry.judge(expiry.now(), value, &mut rest)?.left {
@@ -277,6 +289,7 @@ impl Column {
 
     #[inline]
     pub(super) fn put(&self, key: &[u8], value: &[u8]) -> Result<()> {
+        self.loaded.forget(key);
         self.database
             .db
             .put_cf_opt(self, key, value, &self.database.write)
@@ -285,6 +298,7 @@ impl Column {
 
     #[inline]
     pub(super) fn merge(&self, key: &[u8], value: &[u8]) -> Result<()> {
+        self.loaded.forget(key);
         self.database
             .db
             .merge_cf_opt(self, key, value, &self.database.write)
@@ -293,6 +307,7 @@ impl Column {
 
     #[inline]
     pub(super) fn delete(&self, key: &[u8]) -> Result<()> {
+        self.loaded.forget(key);
         self.database
             .db
             .delete_cf_opt(self, key, &self.database.write)

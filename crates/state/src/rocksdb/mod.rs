@@ -19,6 +19,7 @@ mod frozen;
 mod incremental;
 mod key;
 mod kinds;
+mod loading;
 mod merge;
 mod metrics;
 mod migrate;

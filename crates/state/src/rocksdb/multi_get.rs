@@ -25,6 +25,15 @@ impl Keys {
         Ok(())
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.ranges.len()
+    }
+
+    /// The key at a position.
+    pub(super) fn key(&self, position: usize) -> Option<&[u8]> {
+        self.data.as_slice().get(self.ranges.get(position)?.clone())
+    }
+
     fn iter(&self) -> impl Iterator<Item = &[u8]> {
         let data = self.data.as_slice();
         self.ranges

@@ -93,7 +93,10 @@ impl Writes {
             match write.kind {
                 Kind::Put => column.put_in(&mut self.batch, key(write), value)?,
                 Kind::Merge => column.merge_in(&mut self.batch, key(write), value)?,
-                Kind::Delete => self.batch.delete_cf(column, key(write)),
+                Kind::Delete => {
+                    column.loaded().forget(key(write));
+                    self.batch.delete_cf(column, key(write));
+                }
             }
             if self.batch.size_in_bytes() >= BATCH_BYTES {
                 column.database().write(&mut self.batch)?;

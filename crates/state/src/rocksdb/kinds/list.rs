@@ -121,6 +121,11 @@ impl<K: StateKey, N: Namespace, T: StateData> ListColumn<K, N, T> {
         })
     }
 
+    /// Whether the current key's whole list is in the cache.
+    fn is_complete(&self) -> Result<bool> {
+        self.is_at_hand(|entry| entry.complete)
+    }
+
     /// Puts what the database has before what is appended.
     fn learn(&self, entry: &mut ListEntry<T>) -> Result<()> {
         let mut items = self.load()?;
@@ -156,6 +161,21 @@ impl<K: StateKey, N: Namespace, T: StateData> KeyedAccess<N> for RocksList<K, N,
         let state = &self.state.state;
         let _gate = state.changing()?;
         state.with_key(|buffers| state.column().delete(buffers.key.as_slice()))
+    }
+    fn is_at_hand(&self) -> Result<bool> {
+        self.state.is_complete()
+    }
+    fn want(&self) -> Result<()> {
+        if self.state.is_complete()? {
+            return Ok(());
+        }
+        self.state.want()
+    }
+    fn load_wanted(&self) -> Result<()> {
+        self.state.state.column().load_wanted()
+    }
+    fn forget_loaded(&self) {
+        self.state.state.column().forget_loaded();
     }
 }
 

@@ -347,6 +347,12 @@ impl<K: StateKey, N: Namespace, UK: MapKey, UV: StateData> KeyedAccess<N> for Ro
             Ok(())
         })
     }
+    fn load_wanted(&self) -> Result<()> {
+        self.state.state.column().load_wanted()
+    }
+    fn forget_loaded(&self) {
+        self.state.state.column().forget_loaded();
+    }
 }
 
 impl<K: StateKey, N: Namespace, UK: MapKey, UV: StateData> MapAccess<UK, UV, N> for RocksMap<K, N, UK, UV> {
@@ -443,5 +449,15 @@ impl<K: StateKey, N: Namespace, UK: MapKey, UV: StateData> MapAccess<UK, UV, N> 
         let _key = state.context().current_key()?;
         let _gate = state.looking()?;
         self.state.scan_typed(f)
+    }
+    fn is_entry_at_hand(&self, key: &UK) -> Result<bool> {
+        self.state.is_at_hand(|map| map.lookup(key).is_some())
+    }
+    fn want_entry(&self, key: &UK) -> Result<()> {
+        if self.is_entry_at_hand(key)? {
+            return Ok(());
+        }
+        self.state
+            .with_user_key(key, |column, buffers| column.want(buffers.key.as_slice()))
     }
 }

@@ -52,6 +52,21 @@ impl<K: StateKey, N: Namespace, V: StateData> KeyedAccess<N> for RocksValue<K, N
     fn clear(&self) -> Result<()> {
         self.state.put(None)
     }
+    fn is_at_hand(&self) -> Result<bool> {
+        self.state.is_known()
+    }
+    fn want(&self) -> Result<()> {
+        if self.state.is_known()? {
+            return Ok(());
+        }
+        self.state.want()
+    }
+    fn load_wanted(&self) -> Result<()> {
+        self.state.state.column().load_wanted()
+    }
+    fn forget_loaded(&self) {
+        self.state.state.column().forget_loaded();
+    }
 }
 
 impl<K: StateKey, N: Namespace, V: StateData> ValueAccess<V, N> for RocksValue<K, N, V> {
@@ -91,6 +106,21 @@ impl<K: StateKey, N: Namespace, T: StateData, R: ReduceFunction<T>> KeyedAccess<
     fn clear(&self) -> Result<()> {
         self.state.put(None)
     }
+    fn is_at_hand(&self) -> Result<bool> {
+        self.state.is_known()
+    }
+    fn want(&self) -> Result<()> {
+        if self.state.is_known()? {
+            return Ok(());
+        }
+        self.state.want()
+    }
+    fn load_wanted(&self) -> Result<()> {
+        self.state.state.column().load_wanted()
+    }
+    fn forget_loaded(&self) {
+        self.state.state.column().forget_loaded();
+    }
 }
 
 impl<K: StateKey, N: Namespace, T: StateData, R: ReduceFunction<T>> ReducingAccess<T, N>
@@ -113,6 +143,21 @@ impl<K: StateKey, N: Namespace, F: AggregateFunction> KeyedAccess<N> for RocksAg
     }
     fn clear(&self) -> Result<()> {
         self.state.put(None)
+    }
+    fn is_at_hand(&self) -> Result<bool> {
+        self.state.is_known()
+    }
+    fn want(&self) -> Result<()> {
+        if self.state.is_known()? {
+            return Ok(());
+        }
+        self.state.want()
+    }
+    fn load_wanted(&self) -> Result<()> {
+        self.state.state.column().load_wanted()
+    }
+    fn forget_loaded(&self) {
+        self.state.state.column().forget_loaded();
     }
 }
 

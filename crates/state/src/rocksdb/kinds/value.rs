@@ -154,6 +154,11 @@ impl<K: StateKey, N: Namespace, V: StateData> ValueColumn<K, N, V> {
         })
     }
 
+    /// Whether the current key's value is in the cache.
+    pub(in crate::rocksdb) fn is_known(&self) -> Result<bool> {
+        self.is_at_hand(|entry| entry.knowledge != Knowledge::None)
+    }
+
     /// Puts `value` in the place of the current key's.
     pub(in crate::rocksdb) fn put(&self, value: Option<V>) -> Result<()> {
         let Some(cache) = self.cache() else {
