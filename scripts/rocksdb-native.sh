@@ -4,7 +4,7 @@
 #
 #   scripts/rocksdb-native.sh        builds what is missing and prints the variables that cargo needs, for `eval`
 #
-# Takes up to half an hour of two idle cores, once. Optimized as RocksDB's own releases are (-O2), no debug information, Snappy
+# Takes about five minutes of two idle cores, once. Optimized as RocksDB's own releases are (-O2), no debug information, Snappy
 # the only compression.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -29,23 +29,40 @@ fi
 
 if [ ! -f "$home/lib/librocksdb.a" ]; then
     work="$home.build"
-    mkdir -p "$work/src"
+    rm -rf "$work" && mkdir -p "$work/src"
     # A crate of its own, so that nothing of the workspace decides how the library is built.
-    cat > "$work/Cargo.toml" <<TOML
+    manifest() {
+        cat > "$work/Cargo.toml" <<TOML
 [package]
 name = "rocksdb-native"
 version = "0.1.0"
 edition = "2024"
 [workspace]
 [dependencies]
-rust-librocksdb-sys = { version = "=${locked%%+*}", default-features = false, features = ["snappy", "bindgen-runtime"] }
+rust-librocksdb-sys = { $1, default-features = false, features = ["snappy", "bindgen-runtime"] }
 [profile.release]
 debug = false
 opt-level = 2
 strip = "debuginfo"
 TOML
+    }
     : > "$work/src/lib.rs"
-    echo "building RocksDB $locked once into $home (up to half an hour on two cores)" >&2
+    manifest "version = \"=${locked%%+*}\""
+    source=$(dirname "$(cargo metadata --format-version 1 --manifest-path "$work/Cargo.toml" \
+        | grep -o '"manifest_path":"[^"]*rust-librocksdb-sys[^"]*Cargo.toml"' | head -1 | cut -d'"' -f4)")
+    # Most of the time goes into headers that each of the 350 files reads anew. RocksDB keeps all of them compilable as one
+    # (`make unity.a`); a few dozen at a time keep every core busy. Two have flags of their own on ARM.
+    cp -r "$source" "$work/sys"
+    list="$work/sys/rocksdb_lib_sources.txt"
+    grep -v -e '^util/crc32c' -e '^util/build_version' "$list" | split -l 24 -d - "$work/sys/rocksdb/unity_"
+    grep '^util/crc32c' "$list" > "$list.new"
+    for part in "$work"/sys/rocksdb/unity_*; do
+        sed 's/.*/#include "&"/' "$part" > "$part.cc"
+        basename "$part.cc" >> "$list.new"
+    done
+    mv "$list.new" "$list"
+    manifest 'path = "sys"'
+    echo "building RocksDB $locked once into $home (some minutes)" >&2
     env -u ROCKSDB_LIB_DIR -u ROCKSDB_INCLUDE_DIR -u CARGO_TARGET_DIR -u RUSTFLAGS \
         cargo build --release --manifest-path "$work/Cargo.toml" --target-dir "$work/target" >&2
     out=$(dirname "$(ls -t "$work"/target/release/build/rust-librocksdb-sys-*/out/librocksdb.a | head -1)")
@@ -55,9 +72,7 @@ TOML
     printf 'create %s\naddlib %s\naddlib %s\nsave\nend\n' "$home.new/lib/librocksdb.a" "$out/librocksdb.a" "$snappy" | ar -M
     ar t "$home.new/lib/librocksdb.a" | { grep 'c_api_extensions' || true; } | xargs -r ar d "$home.new/lib/librocksdb.a"
     ranlib "$home.new/lib/librocksdb.a"
-    source=$(cargo metadata --format-version 1 --manifest-path "$work/Cargo.toml" \
-        | grep -o '"manifest_path":"[^"]*rust-librocksdb-sys[^"]*Cargo.toml"' | head -1 | cut -d'"' -f4)
-    cp -r "$(dirname "$source")/rocksdb/include" "$home.new/include"
+    cp -r "$work/sys/rocksdb/include" "$home.new/include"
     rm -rf "$home" && mv "$home.new" "$home" && rm -rf "$work"
 fi
 
