@@ -165,6 +165,8 @@ options! {
         "whether index and filters are read in parts instead of whole";
     ROCKSDB_TYPED_CACHE_SIZE: u64 = "state.backend.rocksdb.typed-cache.size", None, parse_memory_size,
         "the bytes of typed values that all RocksDB backends together keep in front of their databases, out of managed memory, or that each keeps where memory is not managed; 0 switches it off, by default a quarter of managed memory";
+    ROCKSDB_TYPED_CACHE_UNWRITTEN: u64 = "state.backend.rocksdb.typed-cache.unwritten-size", Some("32mb"), parse_memory_size,
+        "the bytes of changed values that a state holds back from its database; a checkpoint's synchronous part writes them, about a microsecond each, so less means shorter waits and more writes";
     ROCKSDB_TIMERS: PriorityQueueStateType = "state.backend.rocksdb.timer-service.factory", Some("ROCKSDB"), priority_queue_state_type,
         "where the timers of a RocksDB backend are: ROCKSDB, or HEAP, which is faster and takes memory for each of them";
     ROCKSDB_TIMER_CACHE_SIZE: u32 = "state.backend.rocksdb.timer-service.cache-size", Some("128"), positive,

@@ -89,8 +89,8 @@ impl<K: StateKey> RocksDBKeyedStateBackend<K> {
         let (database, restored) = restore(&parameters, options, handles, reader)?;
         // A part of managed memory is shared as the rest of it is.
         let cache = match options.memory {
-            Some(_) => CacheMemory::shared(options.cache_bytes),
-            None => CacheMemory::new(options.cache_bytes),
+            Some(_) => CacheMemory::shared(options.cache_bytes, options.cache_unwritten_bytes),
+            None => CacheMemory::new(options.cache_bytes, options.cache_unwritten_bytes),
         };
         let write_back = Arc::default();
         register_write_back(&parameters.gauges, &write_back);

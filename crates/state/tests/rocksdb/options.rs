@@ -49,6 +49,7 @@ fn flinks_keys_are_read() {
         ("state.backend.rocksdb.writebuffer.size", "8mb"),
         ("state.backend.rocksdb.checkpoint.transfer.thread.num", "2"),
         ("state.backend.rocksdb.typed-cache.size", "0b"),
+        ("state.backend.rocksdb.typed-cache.unwritten-size", "3mb"),
         ("state.backend.rocksdb.compaction.style", "universal"),
         (
             "state.backend.rocksdb.compression.per.level",
@@ -69,6 +70,7 @@ fn flinks_keys_are_read() {
     assert_eq!(options.memory, None);
     assert_eq!(options.given.write_buffer_size, Some(8 << 20));
     assert_eq!((options.transfer_threads, options.cache_bytes), (2, 0));
+    assert_eq!(options.cache_unwritten_bytes, 3 << 20);
     assert_eq!(options.write_batch_bytes, 1 << 20);
     assert_eq!(options.given.compaction_style, Some(CompactionStyle::Universal));
     assert_eq!(options.given.compressed_levels, Some(vec![false, true]));

@@ -3,13 +3,12 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-/// The most that a state holds back from the database. A snapshot's synchronous part writes it: this bounds its time.
-const DIRTY_BYTES_MAX: usize = 32 << 20;
-
 /// A budget of bytes for caches. Backends with managed memory share one, like the rest of that memory.
 #[derive(Debug)]
 pub(in crate::rocksdb) struct CacheMemory {
     bytes_max: usize,
+    /// The most that a state holds back from the database. A snapshot's synchronous part writes it: this bounds its time.
+    unwritten_max: usize,
     states: AtomicUsize,
 }
 
@@ -21,23 +20,24 @@ static SHARED: Mutex<Vec<Weak<CacheMemory>>> = Mutex::new(Vec::new());
 pub(in crate::rocksdb) struct CacheShare(Arc<CacheMemory>);
 
 impl CacheMemory {
-    pub(in crate::rocksdb) fn new(bytes_max: usize) -> Arc<Self> {
+    pub(in crate::rocksdb) fn new(bytes_max: usize, unwritten_max: usize) -> Arc<Self> {
         Arc::new(CacheMemory {
             bytes_max,
+            unwritten_max,
             states: AtomicUsize::new(0),
         })
     }
 
-    /// The budget of this size that all backends of the process share, made by the first of them.
-    pub(in crate::rocksdb) fn shared(bytes_max: usize) -> Arc<Self> {
+    /// The budget of these sizes that all backends of the process share, made by the first of them.
+    pub(in crate::rocksdb) fn shared(bytes_max: usize, unwritten_max: usize) -> Arc<Self> {
         let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
         shared.retain(|s| s.strong_count() > 0);
         let found = shared
             .iter()
             .filter_map(Weak::upgrade)
-            .find(|s| s.bytes_max == bytes_max);
+            .find(|s| s.bytes_max == bytes_max && s.unwritten_max == unwritten_max);
         found.unwrap_or_else(|| {
-            let new = Self::new(bytes_max);
+            let new = Self::new(bytes_max, unwritten_max);
             shared.push(Arc::downgrade(&new));
             new
         })
@@ -63,7 +63,7 @@ impl CacheShare {
     /// What of it the database may lack.
     #[inline]
     pub(super) fn dirty_bytes_max(&self) -> usize {
-        self.bytes_max().min(DIRTY_BYTES_MAX)
+        self.bytes_max().min(self.0.unwritten_max)
     }
 }
 

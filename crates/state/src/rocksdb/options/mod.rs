@@ -52,6 +52,8 @@ pub struct RocksDBOptions {
     /// Bytes of typed values that are held in front of the database; 0 switches that cache off. With `memory`, all backends
     /// of the process hold them together, without it each backend does.
     pub cache_bytes: usize,
+    /// The bytes of changed values that a state holds back from its database, 32 MB by default.
+    pub cache_unwritten_bytes: usize,
     /// Where timers are. Flink's default is the database.
     pub timers: PriorityQueueStateType,
     /// How many timers of each key group, the first ones, are also held in memory when they are in the database.
@@ -157,6 +159,7 @@ impl Default for RocksDBOptions {
             write_batch_bytes: 2 << 20,
             memory: None,
             cache_bytes: 64 << 20,
+            cache_unwritten_bytes: 32 << 20,
             timers: PriorityQueueStateType::RocksDB,
             timer_cache_size: 128,
             given: ColumnSettings::default(),
@@ -206,6 +209,8 @@ impl RocksDBOptions {
         } else if let Some(cache) = cache {
             options.cache_bytes = usize::try_from(cache).unwrap_or(usize::MAX);
         }
+        options.cache_unwritten_bytes =
+            usize::try_from(config.require(&known::ROCKSDB_TYPED_CACHE_UNWRITTEN)?).unwrap_or(usize::MAX);
         options.timers = config.require(&known::ROCKSDB_TIMERS)?;
         options.timer_cache_size = config.require(&known::ROCKSDB_TIMER_CACHE_SIZE)? as usize;
         options.given = ColumnSettings::from_config(config)?;
