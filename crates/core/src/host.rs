@@ -131,6 +131,14 @@ impl Clock for ManualClock {
     }
 }
 
+/// Runs work beside its caller: threads in production, a seeded scheduler in a simulation.
+pub trait Background: Send + Sync {
+    /// Runs `work` soon, not before this returns.
+    fn run(&self, work: Box<dyn FnOnce() + Send>);
+    /// Lets other work go on for a moment. Called by work that waits for other work.
+    fn pause(&self);
+}
+
 /// A thread that was started with [`spawn`].
 pub type JoinHandle<T> = std::thread::JoinHandle<T>;
 

@@ -6,9 +6,10 @@
 use super::folder::Folder;
 use super::layout;
 use millpond_core::failpoint::{self, Failpoint};
-use millpond_core::host;
+use millpond_core::host::{self, Background};
+use std::collections::VecDeque;
 use std::sync::mpsc::{Sender, channel};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 
 /// Something to delete.
 pub(crate) enum Deletion {
@@ -48,70 +49,140 @@ impl Deletion {
     }
 }
 
-enum Message {
-    Delete(Deletion),
-    Flush(Sender<()>),
-}
-
 /// See the module.
 pub(super) struct Deleter {
     worker: Mutex<Option<Worker>>,
+    queue: Arc<Queue>,
 }
 
-struct Worker {
-    queue: Sender<Message>,
-    thread: host::JoinHandle<()>,
+/// Who works the queue off.
+enum Worker {
+    /// A thread, woken through the channel.
+    Thread(Sender<()>, host::JoinHandle<()>),
+    /// Somebody else's threads, or none.
+    Background(Arc<dyn Background>),
 }
 
-impl Deleter {
-    pub(super) fn start() -> millpond_core::Result<Self> {
-        let (queue, messages) = channel();
-        let thread = host::spawn("checkpoint-deleter", move || {
-            while let Ok(message) = messages.recv() {
-                match message {
-                    Message::Delete(deletion) => deletion.run(),
-                    Message::Flush(done) => {
-                        let _ = done.send(());
-                    }
-                }
-            }
-        })?;
-        Ok(Deleter {
-            worker: Mutex::new(Some(Worker { queue, thread })),
-        })
+/// What is to be deleted.
+#[derive(Default)]
+struct Queue {
+    waiting: Mutex<VecDeque<Deletion>>,
+    /// Held by whoever works the queue off, so that its order is kept.
+    turn: Mutex<()>,
+}
+
+impl Queue {
+    fn next(&self) -> Option<Deletion> {
+        self.waiting
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop_front()
     }
 
-    pub(super) fn submit(&self, deletion: Deletion) {
-        let worker = self.worker.lock().unwrap_or_else(PoisonError::into_inner);
-        let left = match worker.as_ref() {
-            Some(w) => w.queue.send(Message::Delete(deletion)).err().map(|e| e.0),
-            None => Some(Message::Delete(deletion)),
-        };
-        drop(worker);
-        if let Some(Message::Delete(deletion)) = left {
+    /// Works everything off, after whoever is at it.
+    fn work_off(&self) {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        while let Some(deletion) = self.next() {
             deletion.run();
         }
     }
 
-    pub(super) fn flush(&self) {
-        let (tx, rx) = channel();
+    /// Works everything off unless somebody is at it already, who will then. Whether nothing is left or under way.
+    fn try_work_off(&self) -> bool {
+        let turn = match self.turn.try_lock() {
+            Ok(turn) => turn,
+            Err(TryLockError::Poisoned(turn)) => turn.into_inner(),
+            Err(TryLockError::WouldBlock) => return false,
+        };
+        while let Some(deletion) = self.next() {
+            deletion.run();
+        }
+        drop(turn);
+        true
+    }
+}
+
+impl Deleter {
+    /// A deleter with a thread of its own.
+    pub(super) fn start() -> millpond_core::Result<Self> {
+        let queue = Arc::<Queue>::default();
+        let (wake, wakes) = channel();
+        let of_thread = Arc::clone(&queue);
+        let thread = host::spawn("checkpoint-deleter", move || {
+            while wakes.recv().is_ok() {
+                of_thread.work_off();
+            }
+        })?;
+        Ok(Self::with(Worker::Thread(wake, thread), queue))
+    }
+
+    /// A deleter that deletes in `background`.
+    pub(super) fn on(background: Arc<dyn Background>) -> Self {
+        Self::with(Worker::Background(background), Arc::default())
+    }
+
+    fn with(worker: Worker, queue: Arc<Queue>) -> Self {
+        Deleter {
+            worker: Mutex::new(Some(worker)),
+            queue,
+        }
+    }
+
+    pub(super) fn submit(&self, deletion: Deletion) {
+        self.queue
+            .waiting
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push_back(deletion);
         let worker = self.worker.lock().unwrap_or_else(PoisonError::into_inner);
-        let sent = worker
-            .as_ref()
-            .is_some_and(|w| w.queue.send(Message::Flush(tx)).is_ok());
-        drop(worker);
-        if sent {
-            let _ = rx.recv();
+        match worker.as_ref() {
+            // The thread ends only after the sender is gone.
+            Some(Worker::Thread(wake, _)) => drop(wake.send(())),
+            Some(Worker::Background(background)) => {
+                let queue = Arc::clone(&self.queue);
+                background.run(Box::new(move || {
+                    let _ = queue.try_work_off();
+                }));
+            }
+            None => {
+                drop(worker);
+                self.queue.work_off();
+            }
+        }
+    }
+
+    /// Waits until everything that was handed in is deleted.
+    pub(super) fn flush(&self) {
+        let background = match &*self.worker.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(Worker::Background(background)) => Some(Arc::clone(background)),
+            _ => None,
+        };
+        match background {
+            // Whoever is at it may be on this very thread, waiting for its turn to go on: blocking would be for good.
+            Some(background) => {
+                while !self.queue.try_work_off() {
+                    background.pause();
+                }
+            }
+            None => self.queue.work_off(),
         }
     }
 
     pub(super) fn close(&self) {
         let worker = self.worker.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(Worker { queue, thread }) = worker {
-            drop(queue);
-            if thread.join().is_err() {
-                tracing::warn!("the thread that deletes old checkpoints had failed");
+        match worker {
+            Some(Worker::Thread(wake, thread)) => {
+                drop(wake);
+                if thread.join().is_err() {
+                    tracing::warn!("the thread that deletes old checkpoints had failed");
+                }
             }
+            Some(Worker::Background(background)) => {
+                while !self.queue.try_work_off() {
+                    background.pause();
+                }
+            }
+            None => {}
         }
     }
 }

@@ -76,12 +76,17 @@ impl Folder {
 
     /// A folder in memory, gone with its last owner.
     pub(crate) fn in_memory(io: Arc<Io>) -> Folder {
+        Self::of_store(io, Arc::new(InMemory::new()), "memory:")
+    }
+
+    /// The root of `store`, which people know as `uri`.
+    pub(crate) fn of_store(io: Arc<Io>, store: Arc<dyn ObjectStore>, uri: &str) -> Folder {
         Folder {
             io,
-            store: Arc::new(InMemory::new()),
+            store,
             prefix: StorePath::default(),
             local: None,
-            uri: "memory:".to_string(),
+            uri: uri.to_string(),
         }
     }
 

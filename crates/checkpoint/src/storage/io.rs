@@ -5,7 +5,9 @@
 
 use millpond_core::{Error, ErrorKind, Result};
 use std::future::Future;
+use std::pin::pin;
 use std::sync::{Arc, mpsc};
+use std::task::{Context, Poll, Waker};
 use tokio::runtime::{Builder, Runtime};
 
 /// Threads that drive I/O; the blocking calls of the local file system run on as many again.
@@ -15,8 +17,18 @@ const BLOCKING_THREADS: usize = 4;
 
 /// A private runtime that stops when the last owner is gone.
 pub(crate) struct Io {
-    runtime: Option<Runtime>,
+    driver: Driver,
 }
+
+enum Driver {
+    /// Futures run on threads of this runtime; `None` while it stops.
+    Threads(Option<Runtime>),
+    /// Futures run on the calling thread and are ready at once.
+    Inline,
+}
+
+/// The result of a future that runs beside its caller.
+pub(crate) struct Running<T>(mpsc::Receiver<T>);
 
 impl Io {
     /// Starts the runtime.
@@ -28,8 +40,15 @@ impl Io {
             .build()
             .map_err(|e| Error::io("start checkpoint i/o", e))?;
         Ok(Arc::new(Io {
-            runtime: Some(runtime),
+            driver: Driver::Threads(Some(runtime)),
         }))
+    }
+
+    /// No threads: for a store whose futures never wait, such as a simulated one, so that a run can be repeated.
+    pub(crate) fn inline() -> Arc<Self> {
+        Arc::new(Io {
+            driver: Driver::Inline,
+        })
     }
 
     /// Runs `future` to its end while the calling thread waits.
@@ -38,20 +57,54 @@ impl Io {
         T: Send + 'static,
         F: Future<Output = T> + Send + 'static,
     {
-        let gone = || Error::new(ErrorKind::Io, "checkpoint i/o", "the i/o threads have stopped");
-        let runtime = self.runtime.as_ref().ok_or_else(gone)?;
-        let (tx, rx) = mpsc::sync_channel(1);
-        runtime.handle().spawn(async move {
-            let _ = tx.send(future.await);
-        });
-        rx.recv().map_err(|_| gone())
+        self.start_running(future)?.wait()
     }
+
+    /// Runs `future` while its caller does something else. On [`Io::inline`] it is done when this returns.
+    pub(crate) fn start_running<T, F>(&self, future: F) -> Result<Running<T>>
+    where
+        T: Send + 'static,
+        F: Future<Output = T> + Send + 'static,
+    {
+        let (sender, receiver) = mpsc::sync_channel(1);
+        match &self.driver {
+            Driver::Threads(runtime) => {
+                let runtime = runtime.as_ref().ok_or_else(stopped)?;
+                runtime.handle().spawn(async move {
+                    let _ = sender.send(future.await);
+                });
+            }
+            Driver::Inline => match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+                Poll::Ready(result) => drop(sender.send(result)),
+                Poll::Pending => {
+                    return Err(Error::illegal_state(
+                        "checkpoint i/o",
+                        "the store waits, and there is no thread to wait on",
+                    ));
+                }
+            },
+        }
+        Ok(Running(receiver))
+    }
+}
+
+impl<T> Running<T> {
+    /// Waits for the result.
+    pub(crate) fn wait(self) -> Result<T> {
+        self.0.recv().map_err(|_| stopped())
+    }
+}
+
+fn stopped() -> Error {
+    Error::new(ErrorKind::Io, "checkpoint i/o", "the i/o threads have stopped")
 }
 
 impl Drop for Io {
     fn drop(&mut self) {
         // Waiting is forbidden on a thread that drives another runtime, and nothing is under way: every call waits.
-        if let Some(runtime) = self.runtime.take() {
+        if let Driver::Threads(runtime) = &mut self.driver
+            && let Some(runtime) = runtime.take()
+        {
             runtime.shutdown_background();
         }
     }

@@ -14,6 +14,7 @@ pub mod options;
 mod reader;
 mod sidecar;
 mod stream;
+mod upload;
 mod uri;
 
 pub use commit::CompletedCheckpoint;
@@ -29,8 +30,10 @@ pub(crate) use uri::local_path;
 use crate::metadata::CheckpointMetadata;
 use deleter::Deleter;
 use io::Io;
+use millpond_core::host::Background;
 use millpond_core::{CheckpointId, Error, JobId, Result};
 use millpond_state::stream::{CheckpointStreamFactory, StateHandleReader};
+use object_store::ObjectStore;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
@@ -107,7 +110,8 @@ impl FileSystemCheckpointStorage {
         let path = uri::local_path("open checkpoint storage", directory)?;
         // The base folder, not the job's: when that is moved away, the store still stands on something.
         let base = Folder::open_local(Io::start()?, &path, true, layer.as_deref())?;
-        let storage = Self::new(base.child(&job.to_string()), job, options, layer, true)?;
+        let job_folder = base.child(&job.to_string());
+        let storage = Self::new(job_folder, job, options, layer, Deleter::start()?, true);
         if let Some(local) = storage.job_folder.local() {
             for folder in [layout::SHARED_FOLDER, layout::TASK_OWNED_FOLDER] {
                 create_folder(&local.join(folder))?;
@@ -123,13 +127,24 @@ impl FileSystemCheckpointStorage {
     /// Io when the operating system has no thread to give.
     pub fn in_memory(job: JobId, options: StorageOptions) -> Result<Arc<Self>> {
         let base = Folder::in_memory(Io::start()?);
-        Ok(Arc::new(Self::new(
-            base.child(&job.to_string()),
-            job,
-            options,
-            None,
-            false,
-        )?))
+        let job_folder = base.child(&job.to_string());
+        let storage = Self::new(job_folder, job, options, None, Deleter::start()?, false);
+        Ok(Arc::new(storage))
+    }
+
+    /// A storage on a store of the caller's, without threads of its own: its futures must be ready at once, and what is
+    /// deleted later is deleted in `background`. For simulations, where one scheduler decides what happens next.
+    pub fn on_store(
+        store: Arc<dyn ObjectStore>,
+        uri: &str,
+        job: JobId,
+        options: StorageOptions,
+        background: Arc<dyn Background>,
+    ) -> Arc<Self> {
+        let base = Folder::of_store(Io::inline(), store, uri);
+        let job_folder = base.child(&job.to_string());
+        let deleter = Deleter::on(background);
+        Arc::new(Self::new(job_folder, job, options, None, deleter, true))
     }
 
     fn new(
@@ -137,16 +152,17 @@ impl FileSystemCheckpointStorage {
         job: JobId,
         options: StorageOptions,
         layer: Option<Arc<StoreLayer>>,
+        deleter: Deleter,
         survives_process: bool,
-    ) -> Result<Self> {
-        Ok(FileSystemCheckpointStorage {
+    ) -> Self {
+        FileSystemCheckpointStorage {
             job,
             job_folder,
             options,
             layer,
-            deleter: Deleter::start()?,
+            deleter,
             survives_process,
-        })
+        }
     }
 
     /// The job.

@@ -4,18 +4,15 @@
 //! stream is closed, so a stream that is dropped or fails leaves no file.
 
 use super::Target;
-use super::folder::{io_kind, store_error};
+use super::folder::io_kind;
 use super::layout;
+use super::upload::Upload;
 use bytes::Bytes;
 use millpond_core::failpoint::{self, Failpoint};
 use millpond_core::{Error, Result};
 use millpond_state::handle::{ByteStreamStateHandle, FileStateHandle, StatePath, StreamStateHandle};
 use millpond_state::stream::{CheckpointOutputStream, CheckpointStreamFactory, CheckpointedStateScope};
-use object_store::{ObjectStoreExt, WriteMultipart};
 use std::io::{self, Write};
-
-/// Parts of one file that may be under way at once; each is one write buffer large.
-const PARTS_IN_FLIGHT: usize = 2;
 
 pub(super) struct StreamFactory {
     pub(super) target: Target,
@@ -41,7 +38,7 @@ struct OutputStream {
     scope: CheckpointedStateScope,
     name: String,
     buffer: Vec<u8>,
-    upload: Option<WriteMultipart>,
+    upload: Option<Upload>,
     position: u64,
     crc32c: u32,
     failed: bool,
@@ -60,34 +57,14 @@ impl OutputStream {
         }
     }
 
-    fn error(&self, e: object_store::Error) -> Error {
-        store_error("write state file", &self.place().0.file_display(&self.name), e)
-    }
-
     /// Sends the buffer out as one part of the file.
     fn flush_part(&mut self) -> Result<()> {
         let part = Bytes::from(std::mem::take(&mut self.buffer));
-        let started = self.upload.take();
-        let (folder, _) = self.place();
-        let io = folder.io().clone();
-        let (store, path) = (folder.store().clone(), folder.store_path(&self.name));
-        let chunk = self.target.options.write_buffer_bytes;
-        let upload = io
-            .run(async move {
-                let mut upload = match started {
-                    Some(upload) => upload,
-                    None => WriteMultipart::new_with_chunk_size(store.put_multipart(&path).await?, chunk),
-                };
-                if let Err(e) = upload.wait_for_capacity(PARTS_IN_FLIGHT).await {
-                    let _ = upload.abort().await;
-                    return Err(e);
-                }
-                upload.put(part);
-                Ok(upload)
-            })?
-            .map_err(|e| self.error(e))?;
-        self.upload = Some(upload);
-        Ok(())
+        if self.upload.is_none() {
+            let upload = Upload::start(self.place().0, &self.name)?;
+            self.upload = Some(upload);
+        }
+        self.upload.as_mut().map_or(Ok(()), |upload| upload.put(part))
     }
 
     fn write_some(&mut self, bytes: &[u8]) -> Result<()> {
@@ -132,10 +109,7 @@ impl OutputStream {
         match upload {
             // The name is random: nothing can be replaced, and a rename costs less than a link.
             None => folder.put(&self.name, rest, false)?,
-            Some(upload) => {
-                let finished = folder.io().run(async move { upload.finish().await })?;
-                finished.map_err(|e| self.error(e))?;
-            }
+            Some(upload) => upload.finish()?,
         }
         failpoint::reach(Failpoint::UploadEnds);
         Ok(StreamStateHandle::File(FileStateHandle {
@@ -169,15 +143,5 @@ impl CheckpointOutputStream for OutputStream {
     }
     fn close_and_get_handle(mut self: Box<Self>) -> Result<StreamStateHandle> {
         self.finish()
-    }
-}
-
-impl Drop for OutputStream {
-    fn drop(&mut self) {
-        if let Some(upload) = self.upload.take() {
-            let io = self.target.folder.io().clone();
-            // Parts of an unfinished upload go away; were that to fail, they are invisible and swept with the folder.
-            let _ = io.run(async move { upload.abort().await });
-        }
     }
 }
