@@ -28,6 +28,8 @@ pub trait Clock: Send + Sync + fmt::Debug {
     /// How long a thread may block while waiting for `deadline_ms`. A driven clock answers `None`:
     /// it will wake its subscribers instead.
     fn block_for(&self, deadline_ms: i64) -> Option<Duration>;
+    /// As [`Clock::block_for`], for a deadline on the monotonic clock: whoever sets the wall clock doesn't move it.
+    fn block_until(&self, monotonic_nanos: u64) -> Option<Duration>;
 }
 
 /// Something that waits and wants to look at the clock again.
@@ -63,6 +65,11 @@ impl Clock for SystemClock {
     fn block_for(&self, deadline_ms: i64) -> Option<Duration> {
         let left = deadline_ms.saturating_sub(self.now_ms()).max(0);
         Some(Duration::from_millis(left.unsigned_abs()))
+    }
+    fn block_until(&self, monotonic_nanos: u64) -> Option<Duration> {
+        Some(Duration::from_nanos(
+            monotonic_nanos.saturating_sub(self.monotonic_nanos()),
+        ))
     }
 }
 
@@ -127,6 +134,9 @@ impl Clock for ManualClock {
             .push(wake);
     }
     fn block_for(&self, _deadline_ms: i64) -> Option<Duration> {
+        None
+    }
+    fn block_until(&self, _monotonic_nanos: u64) -> Option<Duration> {
         None
     }
 }

@@ -169,6 +169,15 @@ impl CompletedCheckpointStore {
         self.retained.back().map(|r| &r.checkpoint)
     }
 
+    /// Whether the job took `checkpoint` itself; otherwise it was started from it.
+    pub fn is_own(&self, checkpoint: &CompletedCheckpoint) -> bool {
+        let same = |r: &&Retained| r.checkpoint.checkpoint_id() == checkpoint.checkpoint_id();
+        self.retained
+            .iter()
+            .find(same)
+            .is_some_and(|r| r.owner == Owner::Job)
+    }
+
     /// All retained checkpoints, newest first.
     pub fn checkpoints(&self) -> impl Iterator<Item = &CompletedCheckpoint> {
         self.retained.iter().rev().map(|r| &r.checkpoint)

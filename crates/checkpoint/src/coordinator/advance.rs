@@ -119,7 +119,7 @@ impl<S: Clone> CheckpointCoordinator<S> {
     }
 
     /// Whether a stop-with-savepoint is under way: its sources are silent, so nothing else is triggered meanwhile.
-    pub(super) fn is_stopping(&self) -> bool {
+    pub fn is_stopping(&self) -> bool {
         self.pending.values().any(|p| p.barrier.kind.is_stop())
     }
 

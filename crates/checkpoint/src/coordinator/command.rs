@@ -91,7 +91,7 @@ pub enum CoordinatorCommand<S> {
         reason: FailureReason,
     },
     /// No metadata is being written any more: the newest completed checkpoint may be looked up and restored. Answers
-    /// `JobRestarting`, perhaps later.
+    /// `JobRestarting` and `TasksRestarting`, perhaps later.
     MayRestore,
     /// The job is done: let the tasks end once they handled the notices before this one.
     FinishJob {

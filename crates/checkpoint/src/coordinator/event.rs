@@ -4,6 +4,7 @@ use super::failure::FailureReason;
 use super::task::TaskId;
 use crate::barrier::CheckpointKind;
 use millpond_core::CheckpointId;
+use std::collections::BTreeSet;
 
 /// Marks the answer to one savepoint request; the asker's choice, such as a running number.
 pub type SavepointToken = u64;
@@ -11,9 +12,9 @@ pub type SavepointToken = u64;
 /// Something that happened. `S` is what a task hands in as its state; the coordinator only carries it.
 #[derive(Clone, Debug)]
 pub enum CoordinatorEvent<S> {
-    /// All tasks of an attempt are running, from `restored` if given. Periodic checkpoints start from now.
+    /// All tasks are running, those that were restarted from `restored` if given. Periodic checkpoints start from now.
     JobStarted {
-        /// Which execution of the job this is; rises with every restart.
+        /// Which execution of the job this is; rises with every restart, also of some tasks only.
         attempt: u32,
         /// The checkpoint that the tasks were restored from.
         restored: Option<CheckpointId>,
@@ -72,6 +73,15 @@ pub enum CoordinatorEvent<S> {
     },
     /// A task failed, or the job fails for another reason, and restarts. Answered by `MayRestore`.
     JobRestarting {
+        /// What happened, for people.
+        reason: String,
+    },
+    /// Some tasks failed and are restarted, together with all that they are connected with; the others run on and hear how
+    /// checkpoints under way end. Answered by `MayRestore`. Not while a stop with savepoint is under way
+    /// ([`super::CheckpointCoordinator::is_stopping`]): its sources are silent for good, so all have to restart.
+    TasksRestarting {
+        /// Which.
+        tasks: BTreeSet<TaskId>,
         /// What happened, for people.
         reason: String,
     },

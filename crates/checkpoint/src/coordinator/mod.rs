@@ -1,7 +1,7 @@
 //! The checkpoint coordinator: when a checkpoint is taken, whether it is complete, and what happens when it isn't.
 //!
 //! One pure state machine a job, after Flink's `CheckpointCoordinator`, `CheckpointRequestDecider`,
-//! `CheckpointFailureManager` and `StopWithSavepointTerminationManager`: events and the wall clock's time go in,
+//! `CheckpointFailureManager` and `StopWithSavepointTerminationManager`: events and the time ([`Now`]) go in,
 //! commands come out. It does no I/O, reads no clock, draws nothing at random and knows no thread; whoever drives it
 //! does. It doesn't know what state is either: a task's `S` passes through.
 //!
@@ -34,6 +34,7 @@ pub use failure::{FailureKind, FailureReason};
 pub use history::{
     CheckpointCounts, CheckpointStatistics, CheckpointStats, CheckpointStatus, RestoredStats, SubtaskStats,
 };
+pub use schedule::Now;
 pub use task::{CheckpointPlan, TaskId};
 
 use closed::Closed;
@@ -81,13 +82,15 @@ pub struct CheckpointCoordinator<S> {
     schedule: Schedule,
     failures: FailureCounter,
     ended: BTreeSet<TaskId>,
+    /// Tasks that aren't running: all before the first start, and those that are restarted.
+    restarting: BTreeSet<TaskId>,
     closed: Closed,
     history: History,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
-    /// No attempt runs: before the first start, and between a failure and the next start.
+    /// Not every task runs: before the first start, and between a failure and the next start.
     Down {
         /// Whether `MayRestore` is owed as soon as nothing is being stored.
         restore_asked: bool,
@@ -107,6 +110,7 @@ impl<S: Clone> CheckpointCoordinator<S> {
         CheckpointCoordinator {
             history: History::new(config.history_max),
             config,
+            restarting: plan.tasks.clone(),
             plan,
             clock: SteadyClock::default(),
             phase: Phase::Down { restore_asked: false },
@@ -121,9 +125,9 @@ impl<S: Clone> CheckpointCoordinator<S> {
         }
     }
 
-    /// Takes in one event at `now_ms` (wall clock, milliseconds since the epoch) and answers what to do.
-    pub fn handle(&mut self, event: CoordinatorEvent<S>, now_ms: i64) -> Vec<CoordinatorCommand<S>> {
-        self.clock.advance(now_ms);
+    /// Takes in one event and answers what to do.
+    pub fn handle(&mut self, event: CoordinatorEvent<S>, now: impl Into<Now>) -> Vec<CoordinatorCommand<S>> {
+        self.clock.advance(now.into());
         let mut out = Vec::new();
         match event {
             CoordinatorEvent::JobStarted { attempt, restored } => self.job_started(attempt, restored),
@@ -158,7 +162,10 @@ impl<S: Clone> CheckpointCoordinator<S> {
                     self.ended.insert(task);
                 }
             }
-            CoordinatorEvent::JobRestarting { reason } => self.job_restarting(reason, &mut out),
+            CoordinatorEvent::JobRestarting { reason } => {
+                self.restarting(self.plan.tasks.clone(), reason, &mut out);
+            }
+            CoordinatorEvent::TasksRestarting { tasks, reason } => self.restarting(tasks, reason, &mut out),
             CoordinatorEvent::Shutdown { reason } => {
                 let reason = FailureReason::new(FailureKind::Shutdown, reason);
                 self.go_over(&reason, &mut out);
@@ -168,10 +175,9 @@ impl<S: Clone> CheckpointCoordinator<S> {
         out
     }
 
-    /// When the coordinator wants a `Tick` if nothing else happens, in the wall clock's milliseconds. Ask again after
-    /// each event.
+    /// When the coordinator wants a `Tick` if nothing else happens, by the steady clock. Ask again after each event.
     pub fn next_deadline_ms(&self) -> Option<i64> {
-        self.next_deadline().map(|at| self.clock.wall_at(at))
+        self.next_deadline()
     }
 
     /// The id that the next checkpoint will get.
@@ -200,7 +206,8 @@ impl<S: Clone> CheckpointCoordinator<S> {
         }
         self.phase = Phase::Running;
         self.attempt = attempt;
-        self.ended.clear();
+        let restarted = std::mem::take(&mut self.restarting);
+        self.ended.retain(|task| !restarted.contains(task));
         if let Some(checkpoint) = restored {
             self.next_checkpoint = self.next_checkpoint.max(checkpoint.saturating_add(1));
             self.latest_completed = Some(checkpoint);
@@ -213,12 +220,12 @@ impl<S: Clone> CheckpointCoordinator<S> {
         self.schedule.start(&self.config, self.clock.now());
     }
 
-    fn job_restarting(&mut self, reason: String, out: &mut Commands<S>) {
+    fn restarting(&mut self, tasks: BTreeSet<TaskId>, reason: String, out: &mut Commands<S>) {
         if self.phase == Phase::Over {
             return;
         }
         let reason = FailureReason::new(FailureKind::JobFailover, reason);
-        self.go_down(&reason, out);
+        self.go_down(tasks, &reason, out);
         self.phase = Phase::Down { restore_asked: true };
     }
 }

@@ -8,6 +8,7 @@ use super::pending::Pending;
 use super::task::TaskId;
 use super::{CheckpointCoordinator, Commands, Phase};
 use millpond_core::CheckpointId;
+use std::collections::BTreeSet;
 
 impl<S: Clone> CheckpointCoordinator<S> {
     pub(super) fn acknowledged(
@@ -94,9 +95,10 @@ impl<S: Clone> CheckpointCoordinator<S> {
         }
     }
 
-    /// No attempt runs from here on: gives up every checkpoint but those being stored.
-    pub(super) fn go_down(&mut self, reason: &FailureReason, out: &mut Commands<S>) {
+    /// These tasks don't run from here on: gives up every checkpoint but those being stored.
+    pub(super) fn go_down(&mut self, tasks: BTreeSet<TaskId>, reason: &FailureReason, out: &mut Commands<S>) {
         self.phase = Phase::Down { restore_asked: false };
+        self.restarting.extend(tasks);
         let open: Vec<CheckpointId> = self.pending.keys().copied().collect();
         for checkpoint in open {
             self.abort_unless_storing(checkpoint, reason.clone(), out);
@@ -105,7 +107,7 @@ impl<S: Clone> CheckpointCoordinator<S> {
 
     /// The job ends here, for good or bad.
     pub(super) fn go_over(&mut self, reason: &FailureReason, out: &mut Commands<S>) {
-        self.go_down(reason, out);
+        self.go_down(self.plan.tasks.clone(), reason, out);
         self.phase = Phase::Over;
     }
 
@@ -131,6 +133,12 @@ impl<S: Clone> CheckpointCoordinator<S> {
         self.phase == Phase::Running && pending.attempt == self.attempt
     }
 
+    /// The tasks that took part and still run: they are told how the checkpoint ended.
+    fn concerned(&self, pending: &Pending<S>) -> Vec<TaskId> {
+        let runs = |task: &&TaskId| pending.attempt == self.attempt && !self.restarting.contains(task);
+        self.plan.tasks.iter().filter(runs).copied().collect()
+    }
+
     fn complete(&mut self, pending: Pending<S>, stored: StoredMetadata, out: &mut Commands<S>) {
         let checkpoint = pending.barrier.checkpoint;
         let kind = pending.barrier.kind;
@@ -148,8 +156,8 @@ impl<S: Clone> CheckpointCoordinator<S> {
             self.subsume_before(checkpoint, out);
         }
         let commits = !kind.is_savepoint() || kind.is_stop();
-        if is_running && commits {
-            let tasks = self.plan.tasks.iter().copied().collect();
+        let tasks = self.concerned(&pending);
+        if commits && !tasks.is_empty() {
             out.push(CoordinatorCommand::NotifyComplete { checkpoint, tasks });
         }
         let path = stored.path;
@@ -196,10 +204,11 @@ impl<S: Clone> CheckpointCoordinator<S> {
         let kind = pending.barrier.kind;
         let is_running = self.is_running(&pending);
         self.close(&pending, CheckpointStatus::Failed, None, Some(reason.clone()));
-        if is_running {
+        let tasks = self.concerned(&pending);
+        if !tasks.is_empty() {
             out.push(CoordinatorCommand::NotifyAborted {
                 checkpoint,
-                tasks: self.plan.tasks.iter().copied().collect(),
+                tasks,
                 latest_completed: self.latest_completed,
                 reason: reason.clone(),
             });
@@ -228,10 +237,8 @@ impl<S: Clone> CheckpointCoordinator<S> {
                 .failures
                 .failed(checkpoint, reason.kind, self.config.tolerable_failures);
         if is_stuck || too_many {
-            self.go_down(
-                &FailureReason::new(FailureKind::JobFailover, reason.to_string()),
-                out,
-            );
+            let why = FailureReason::new(FailureKind::JobFailover, reason.to_string());
+            self.go_down(self.plan.tasks.clone(), &why, out);
             out.push(CoordinatorCommand::FailJob { reason });
         }
     }

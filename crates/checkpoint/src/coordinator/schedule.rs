@@ -1,36 +1,44 @@
 //! When: a clock that never runs backwards, and the due times of periodic and final checkpoints.
-//!
-//! The wall clock may be set back or forth while a job runs. Due times live on [`SteadyClock`], which adds up only the
-//! forward steps, so a clock set back neither fires twice nor stalls the job until it has caught up.
 
 use super::config::CheckpointConfig;
 
-/// Milliseconds since the first event, as far as the wall clock moved forward.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct SteadyClock {
-    last_wall_ms: Option<i64>,
-    steady_ms: i64,
+/// The time of an event, by two clocks. Everything that is measured, paced or waited for goes by the steady one; the wall clock may
+/// be set back or forth while a job runs and only dates what people read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Now {
+    /// Milliseconds since some fixed moment. Never goes back.
+    pub steady_ms: i64,
+    /// Milliseconds since the epoch.
+    pub wall_ms: i64,
 }
 
-impl SteadyClock {
-    /// Takes in the wall clock's time.
-    pub(super) fn advance(&mut self, wall_ms: i64) {
-        if let Some(last) = self.last_wall_ms {
-            self.steady_ms = self.steady_ms.saturating_add(wall_ms.saturating_sub(last).max(0));
+/// As long as nobody sets the wall clock, it is as good as a steady one.
+impl From<i64> for Now {
+    fn from(wall_ms: i64) -> Self {
+        Now {
+            steady_ms: wall_ms,
+            wall_ms,
         }
-        self.last_wall_ms = Some(wall_ms);
+    }
+}
+
+/// The time of the last event.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct SteadyClock(Now);
+
+impl SteadyClock {
+    /// Takes in the time.
+    pub(super) fn advance(&mut self, now: Now) {
+        self.0 = Now {
+            steady_ms: now.steady_ms.max(self.0.steady_ms),
+            wall_ms: now.wall_ms,
+        };
     }
     pub(super) fn now(&self) -> i64 {
-        self.steady_ms
+        self.0.steady_ms
     }
-    /// The wall clock's last time.
     pub(super) fn wall_ms(&self) -> i64 {
-        self.last_wall_ms.unwrap_or(0)
-    }
-    /// When the wall clock will show that `steady_ms` is reached, if it isn't set meanwhile.
-    pub(super) fn wall_at(&self, steady_ms: i64) -> i64 {
-        self.wall_ms()
-            .saturating_add(steady_ms.saturating_sub(self.steady_ms))
+        self.0.wall_ms
     }
 }
 

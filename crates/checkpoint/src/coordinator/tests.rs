@@ -4,6 +4,7 @@
 mod failing;
 mod finishing;
 mod pacing;
+mod partial;
 mod recording;
 
 use super::*;
@@ -45,7 +46,7 @@ fn names(commands: &[CoordinatorCommand<&'static str>]) -> Vec<String> {
 /// A running job of one source and one sink, with a checkpoint every 100 ms unless said otherwise.
 struct Job {
     coordinator: CheckpointCoordinator<&'static str>,
-    now_ms: i64,
+    now: Now,
 }
 
 impl Job {
@@ -58,7 +59,7 @@ impl Job {
         let plan = CheckpointPlan::new([SOURCE], [SINK]);
         let mut job = Job {
             coordinator: CheckpointCoordinator::new(config, plan, 1),
-            now_ms: 50_000,
+            now: 50_000.into(),
         };
         job.tell(CoordinatorEvent::JobStarted {
             attempt: 0,
@@ -67,16 +68,24 @@ impl Job {
         job
     }
     fn tell(&mut self, event: CoordinatorEvent<&'static str>) -> Vec<String> {
-        names(&self.coordinator.handle(event, self.now_ms))
+        names(&self.coordinator.handle(event, self.now))
     }
     /// Lets time pass.
     fn after(&mut self, ms: i64) -> Vec<String> {
-        self.now_ms += ms;
+        self.now.steady_ms += ms;
+        self.now.wall_ms += ms;
+        self.tell(CoordinatorEvent::Tick)
+    }
+    /// Moves the wall clock by so much.
+    fn set_wall_clock(&mut self, by_ms: i64) -> Vec<String> {
+        self.now.wall_ms += by_ms;
         self.tell(CoordinatorEvent::Tick)
     }
     /// When the coordinator wants to be woken, from now.
     fn wake_in(&self) -> Option<i64> {
-        self.coordinator.next_deadline_ms().map(|at| at - self.now_ms)
+        self.coordinator
+            .next_deadline_ms()
+            .map(|at| at - self.now.steady_ms)
     }
     fn acknowledge(&mut self, checkpoint: u64, task: TaskId) -> Vec<String> {
         let metrics = SubtaskMetrics {

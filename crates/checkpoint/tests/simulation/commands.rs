@@ -24,7 +24,7 @@ impl World {
                 self.objects.remove(state);
             }
         }
-        for command in self.coordinator.handle(event, self.now_ms) {
+        for command in self.coordinator.handle(event, self.now) {
             self.note(&command);
             self.obey(command)?;
         }

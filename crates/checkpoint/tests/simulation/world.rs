@@ -5,7 +5,7 @@ use crate::setup::{SOURCES, Setup};
 use crate::task::{Task, TaskState};
 use millpond_checkpoint::barrier::CheckpointKind;
 use millpond_checkpoint::coordinator::{
-    CheckpointCoordinator, CoordinatorCommand, CoordinatorEvent, FinishReason, TaskId,
+    CheckpointCoordinator, CoordinatorCommand, CoordinatorEvent, FinishReason, Now, TaskId,
 };
 use millpond_core::CheckpointId;
 use millpond_core::hash::{fixed_hash, fmix64};
@@ -43,7 +43,7 @@ pub struct World {
     pub mutant: Mutant,
     pub rng: SeededRandom,
     pub steps: u64,
-    pub now_ms: i64,
+    pub now: Now,
     pub coordinator: CheckpointCoordinator<u64>,
     pub tasks: Vec<Task>,
     pub attempt: u32,
@@ -125,7 +125,7 @@ impl World {
             mutant,
             rng: SeededRandom::new(fmix64(seed)),
             steps: 0,
-            now_ms: 1_000_000,
+            now: 1_000_000.into(),
             tasks: Vec::new(),
             attempt: 0,
             may_start: true,
@@ -294,15 +294,14 @@ impl World {
         }
     }
 
-    /// The clock moves, mostly forward.
+    /// Time passes; now and then somebody sets the wall clock, by up to a day.
     fn pass_time(&mut self) -> Result<(), String> {
         let forward = self.rng.below(8) as i64;
-        let backward = if self.rng.chance(1, 40) {
-            self.rng.below(500) as i64
-        } else {
-            0
-        };
-        self.now_ms += forward - backward;
+        self.now.steady_ms += forward;
+        self.now.wall_ms += forward;
+        if self.rng.chance(1, 40) {
+            self.now.wall_ms += self.rng.below(2 * 86_400_000) as i64 - 86_400_000;
+        }
         self.tell(CoordinatorEvent::Tick)
     }
 
@@ -311,7 +310,7 @@ impl World {
         self.check_quiet()?;
         match self.coordinator.next_deadline_ms() {
             Some(deadline) => {
-                self.now_ms = self.now_ms.max(deadline);
+                self.now.steady_ms = self.now.steady_ms.max(deadline);
                 self.tell(CoordinatorEvent::Tick)
             }
             None => Err("nothing can happen any more".into()),

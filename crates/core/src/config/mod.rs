@@ -4,6 +4,7 @@
 //! [`options`]); a [`Configuration`] holds the text that was given and is read only through such constants, so that
 //! each key is spelled once. Keys that no option declares are refused with the nearest known one.
 
+mod failure;
 pub mod options;
 mod parse;
 mod yaml;

@@ -1,10 +1,13 @@
 //! Every option that Millpond knows, under Flink's keys, with Flink's defaults where it has one.
 
+use super::failure::{attempts, failover_strategy, restart_strategy};
 use super::parse::{parse_bool, parse_duration, parse_memory_size, parse_number};
 use super::{ConfigOption, Configuration};
 use crate::error::Result;
 use crate::ids::JobId;
 use std::time::Duration;
+
+pub use super::failure::{Attempts, FailoverStrategyKind, RestartStrategyKind};
 
 /// An option without its type: what `--help`, the docs and the check of given keys need.
 pub struct KnownOption {
@@ -127,7 +130,7 @@ options! {
         "who owns the snapshot that the job starts from: NO_CLAIM (the user) or CLAIM (the job, which deletes it when it is no longer needed)";
 
     RESTART_STRATEGY: RestartStrategyKind = "restart-strategy.type" or "restart-strategy", None, restart_strategy,
-        "what happens when the job fails: none, fixed-delay or exponential-delay; by default exponential-delay with checkpoints, else none";
+        "what happens when the job fails: none, fixed-delay, failure-rate or exponential-delay; by default exponential-delay with checkpoints, else none";
     FIXED_DELAY_ATTEMPTS: u32 = "restart-strategy.fixed-delay.attempts", Some("1"), parse_number,
         "how often the job is restarted before it fails for good";
     FIXED_DELAY_DELAY: Duration = "restart-strategy.fixed-delay.delay", Some("1 s"), parse_duration,
@@ -137,13 +140,21 @@ options! {
     EXPONENTIAL_MAX_BACKOFF: Duration = "restart-strategy.exponential-delay.max-backoff", Some("1 min"), parse_duration,
         "the longest time to a restart";
     EXPONENTIAL_MULTIPLIER: f64 = "restart-strategy.exponential-delay.backoff-multiplier", Some("1.5"), parse_number,
-        "by how much the time grows with each failure, at least 1";
+        "by how much the time grows with each failure, above 1";
     EXPONENTIAL_RESET_THRESHOLD: Duration = "restart-strategy.exponential-delay.reset-backoff-threshold", Some("1 h"), parse_duration,
         "after so long without a failure the time is the initial one again";
     EXPONENTIAL_JITTER: f64 = "restart-strategy.exponential-delay.jitter-factor", Some("0.1"), parse_number,
         "by what share the time is varied at random, from 0 to 1";
     EXPONENTIAL_ATTEMPTS: Attempts = "restart-strategy.exponential-delay.attempts-before-reset-backoff", Some("infinite"), attempts,
         "how often the job is restarted, without a reset between, before it fails for good: a number or infinite";
+    FAILURE_RATE_MAX_FAILURES: u32 = "restart-strategy.failure-rate.max-failures-per-interval", Some("1"), parse_number,
+        "how many failures within the interval are answered by a restart, at least 1";
+    FAILURE_RATE_INTERVAL: Duration = "restart-strategy.failure-rate.failure-rate-interval", Some("1 min"), parse_duration,
+        "the time over which failures are counted";
+    FAILURE_RATE_DELAY: Duration = "restart-strategy.failure-rate.delay", Some("1 s"), parse_duration,
+        "the time from a failure to the restart";
+    FAILOVER_STRATEGY: FailoverStrategyKind = "jobmanager.execution.failover-strategy", Some("region"), failover_strategy,
+        "which tasks are restarted when one fails: region (those that are connected with it) or full (all)";
 
     MANAGED_MEMORY_SIZE: u64 = "taskmanager.memory.managed.size", Some("512mb"), parse_memory_size,
         "the memory that all RocksDB backends of the process share";
@@ -348,26 +359,6 @@ pub enum ClaimMode {
     NoClaim,
 }
 
-/// `restart-strategy.type`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RestartStrategyKind {
-    /// The job fails with its first failure.
-    NoRestart,
-    /// So many times, so long after each failure.
-    FixedDelay,
-    /// Ever longer after each failure in a row.
-    ExponentialDelay,
-}
-
-/// A number of attempts, or no bound.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Attempts {
-    /// So many.
-    Limited(u32),
-    /// As many as it takes.
-    Infinite,
-}
-
 impl Configuration {
     /// The checkpoint interval, `None` when checkpoints are off.
     ///
@@ -429,7 +420,7 @@ fn text(text: &str) -> std::result::Result<String, String> {
     }
 }
 
-fn positive(text: &str) -> std::result::Result<u32, String> {
+pub(super) fn positive(text: &str) -> std::result::Result<u32, String> {
     let number: u32 = parse_number(text)?;
     if number == 0 {
         Err("expected a number above 0".to_string())
@@ -444,16 +435,7 @@ fn job_id(text: &str) -> std::result::Result<JobId, String> {
         .map_err(|_| "expected 32 hexadecimal digits".to_string())
 }
 
-fn attempts(text: &str) -> std::result::Result<Attempts, String> {
-    if text.trim().eq_ignore_ascii_case("infinite") {
-        return Ok(Attempts::Infinite);
-    }
-    positive(text)
-        .map(Attempts::Limited)
-        .map_err(|_| "expected a number above 0, or infinite".to_string())
-}
-
-fn one_of<T: Copy>(given: &str, names: &[(&str, T)]) -> std::result::Result<T, String> {
+pub(super) fn one_of<T: Copy>(given: &str, names: &[(&str, T)]) -> std::result::Result<T, String> {
     let plain = given.trim().replace('_', "-");
     names
         .iter()
@@ -521,20 +503,5 @@ fn claim_mode(text: &str) -> std::result::Result<ClaimMode, String> {
     one_of(
         text,
         &[("NO_CLAIM", ClaimMode::NoClaim), ("CLAIM", ClaimMode::Claim)],
-    )
-}
-
-fn restart_strategy(text: &str) -> std::result::Result<RestartStrategyKind, String> {
-    one_of(
-        text,
-        &[
-            ("none", RestartStrategyKind::NoRestart),
-            ("off", RestartStrategyKind::NoRestart),
-            ("disable", RestartStrategyKind::NoRestart),
-            ("fixed-delay", RestartStrategyKind::FixedDelay),
-            ("fixeddelay", RestartStrategyKind::FixedDelay),
-            ("exponential-delay", RestartStrategyKind::ExponentialDelay),
-            ("exponentialdelay", RestartStrategyKind::ExponentialDelay),
-        ],
     )
 }

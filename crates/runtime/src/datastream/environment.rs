@@ -1,6 +1,7 @@
 //! Where a job begins and where it becomes a graph.
 
 use super::operator::SingleOutputStreamOperator;
+use super::restart_strategies::RestartStrategyConfiguration;
 use crate::graph::JobGraph;
 use crate::graph::node::NodeFactory;
 use crate::graph::side_output::SideOutputEdge;
@@ -104,6 +105,11 @@ impl StreamExecutionEnvironment {
             options::CHECKPOINTING_INTERVAL.key,
             format!("{} ms", interval.as_millis()),
         )
+    }
+
+    /// Whether and when the job starts again after a failure: `restart-strategy.type` and what belongs to it.
+    pub fn set_restart_strategy(&self, strategy: RestartStrategyConfiguration) -> &Self {
+        self.configure(strategy.0)
     }
 
     /// Whether operators that need no exchange between them share a task: `pipeline.operator-chaining.enabled`.

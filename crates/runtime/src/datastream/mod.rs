@@ -10,6 +10,7 @@
 //! | [`BroadcastStream`] | a stream of which every instance gets all |
 //! | [`ConnectedStreams`], [`KeyedConnectedStreams`], [`BroadcastConnectedStream`] | two streams of different types, processed together |
 //! | [`DataStreamSink`] | the end of a stream |
+//! | [`RestartStrategies`] | what happens when the job fails |
 //!
 //! Nothing runs here: every call adds to a graph, which [`StreamExecutionEnvironment::build_job_graph`] checks and turns
 //! into a job that can be deployed. Streams are cheap to clone, and one stream may have several consumers.
@@ -18,6 +19,7 @@ mod connected;
 mod environment;
 mod keyed;
 mod operator;
+mod restart_strategies;
 mod sink;
 mod stream;
 #[cfg(test)]
@@ -28,6 +30,7 @@ pub use connected::{BroadcastConnectedStream, ConnectedStreams, KeyedConnectedSt
 pub use environment::StreamExecutionEnvironment;
 pub use keyed::{AsyncKeyedStream, KeyedStream};
 pub use operator::SingleOutputStreamOperator;
+pub use restart_strategies::{RestartStrategies, RestartStrategyConfiguration};
 pub use sink::DataStreamSink;
 pub use stream::{BroadcastStream, DataStream};
 pub use windowed::WindowedStream;

@@ -1,10 +1,11 @@
 //! Carries out what the checkpoint coordinator decides.
 
+use super::Master;
+use super::end::stopped_with;
 use super::event::MasterEvent;
 use super::failover::Phase;
 use super::handle::SavepointInfo;
 use super::storage::{self, TaskStates};
-use super::{Master, stopped_with};
 use crate::task::{SubtaskReport, TaskControl};
 use millpond_checkpoint::barrier::{CheckpointBarrier, CheckpointKind};
 use millpond_checkpoint::coordinator::{
@@ -25,7 +26,7 @@ impl Master {
     pub(super) fn tell_coordinator(&mut self, event: CoordinatorEvent<TaskStates>) {
         let mut events = VecDeque::from([event]);
         while let Some(event) = events.pop_front() {
-            for command in self.coordinator.handle(event, self.clock.now_ms()) {
+            for command in self.coordinator.handle(event, self.now()) {
                 events.extend(self.carry_out(command));
             }
         }
@@ -47,7 +48,8 @@ impl Master {
                 ..
             } => self.store(checkpoint, kind, states),
             CoordinatorCommand::NotifyComplete { checkpoint, tasks } => {
-                self.send_each(&tasks, &TaskControl::NotifyComplete(checkpoint));
+                self.executions
+                    .send(&tasks, &TaskControl::NotifyComplete(checkpoint));
             }
             CoordinatorCommand::NotifyAborted {
                 checkpoint,
@@ -56,7 +58,8 @@ impl Master {
                 ..
             } => {
                 tracing::warn!(job = %self.graph.job_id, checkpoint, %reason, "checkpoint aborted");
-                self.send_each(&tasks, &TaskControl::NotifyAborted(checkpoint));
+                self.executions
+                    .send(&tasks, &TaskControl::NotifyAborted(checkpoint));
             }
             CoordinatorCommand::DiscardCheckpoint { checkpoint, states } => self.discard(checkpoint, &states),
             CoordinatorCommand::DiscardState {
@@ -72,13 +75,11 @@ impl Master {
             CoordinatorCommand::SavepointFailed { token, reason, .. } => {
                 self.answer(token, Err(savepoint_failed(&reason)));
             }
-            CoordinatorCommand::FailJob { reason } => self.job_failed(too_many_failures(&reason)),
+            CoordinatorCommand::FailJob { reason } => self.failed(None, too_many_failures(&reason)),
             CoordinatorCommand::MayRestore => self.phase.may_restore(),
             CoordinatorCommand::FinishJob { reason } => {
                 self.phase = Phase::Finishing(reason);
-                if let Some(attempt) = &self.attempt {
-                    attempt.send_all(&TaskControl::Finish);
-                }
+                self.executions.send_all(&TaskControl::Finish);
             }
         }
         None
@@ -101,7 +102,8 @@ impl Master {
                 let oldest = checkpoint.saturating_sub(LATE_CHECKPOINTS);
                 self.locations.forget_before(oldest);
                 self.given_up = self.given_up.split_off(&oldest);
-                self.send_each(sources, &TaskControl::TriggerCheckpoint(barrier));
+                self.executions
+                    .send(sources, &TaskControl::TriggerCheckpoint(barrier));
                 None
             }
             Err(e) => {
@@ -197,27 +199,23 @@ impl Master {
         };
         self.given_up.insert(checkpoint);
         self.store.abort(checkpoint, &location);
-        states
-            .iter()
-            .for_each(|(_, state)| self.discard_late(checkpoint, state));
+        for (_, state) in states.iter().flat_map(|(_, state)| state) {
+            self.store.discard_late(&location, state);
+        }
     }
 
     /// Deletes what came for a checkpoint after it was given up. Its folder goes again, since the late files brought it back.
-    fn discard_late(&mut self, checkpoint: CheckpointId, state: &TaskStates) {
+    pub(super) fn discard_late(&mut self, checkpoint: CheckpointId, state: &TaskStates) {
         if !self.given_up.contains(&checkpoint) {
             return;
         }
         let Some(location) = self.locations.get(checkpoint) else {
             return;
         };
-        state
-            .iter()
-            .for_each(|(_, state)| self.store.discard_late(&location, state));
-    }
-
-    fn send_each(&self, tasks: &[TaskId], control: &TaskControl) {
-        if let Some(attempt) = &self.attempt {
-            tasks.iter().for_each(|task| attempt.send(*task, control.clone()));
+        // Also where a file was written but no state came of it.
+        self.store.abort(checkpoint, &location);
+        for (_, state) in state {
+            self.store.discard_late(&location, state);
         }
     }
 

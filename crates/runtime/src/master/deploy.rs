@@ -1,4 +1,4 @@
-//! Starts the tasks of one attempt: gates, channels between them, threads.
+//! Starts tasks and keeps hold of them: gates, channels between them, threads.
 
 use super::view::{TaskState, TaskView};
 use crate::channel::{ChannelSender, GateConfig, InputGate, SendMode, TaskMailbox};
@@ -12,12 +12,14 @@ use millpond_core::hash::HashMap;
 use millpond_core::host::{Clock, JoinHandle};
 use millpond_core::{Error, Result};
 use millpond_state::stream::StateHandleReader;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// What every task of an attempt is started with.
-pub(super) struct AttemptPlan<'a> {
+/// What tasks are started with.
+pub(super) struct DeploymentPlan<'a> {
     pub(super) graph: &'a JobGraph,
-    pub(super) attempt: u32,
+    /// Which: whole regions.
+    pub(super) tasks: &'a BTreeSet<TaskId>,
     pub(super) channel_capacity: usize,
     /// The restored state of every task; `None`: the job starts afresh.
     pub(super) restored: Option<HashMap<TaskId, Vec<RestoredState>>>,
@@ -27,15 +29,20 @@ pub(super) struct AttemptPlan<'a> {
     pub(super) events: TaskEventSink,
 }
 
-/// The tasks of one attempt.
-pub(super) struct Attempt {
-    pub(super) number: u32,
-    tasks: HashMap<TaskId, RunningTask>,
-    /// Tasks that reported the end of their data before all tasks ran.
-    pub(super) ended_early: Vec<TaskId>,
+/// The job's tasks, each in its newest attempt. Flink's `Execution`s.
+#[derive(Default)]
+pub(super) struct Executions {
+    tasks: BTreeMap<TaskId, Execution>,
+    /// How often tasks were started.
+    starts: u32,
+    /// The attempt in which all were started together.
+    last_full: u32,
+    /// Tasks that reported the end of their data while not all tasks ran.
+    ended_early: Vec<TaskId>,
 }
 
-struct RunningTask {
+struct Execution {
+    attempt: u32,
     mailbox: TaskMailbox,
     thread: Option<JoinHandle<()>>,
     state: TaskState,
@@ -56,38 +63,47 @@ pub(super) fn task_ids(graph: &JobGraph) -> impl Iterator<Item = (TaskId, bool)>
     })
 }
 
-impl Attempt {
-    /// Makes the channels and starts a thread for each task.
+impl Executions {
+    /// Makes the channels and starts a thread for each task of the plan. What they replace must be over.
     ///
     /// # Errors
-    /// Io when there is no thread to be had; the tasks that run already are told to stop then.
-    pub(super) fn start(mut plan: AttemptPlan<'_>) -> Result<(Attempt, Vec<TaskView>)> {
-        let mut gates: HashMap<TaskId, InputGate> = task_ids(plan.graph)
-            .map(|(id, _)| {
+    /// Io when there is no thread to be had; the tasks that were started are told to stop then.
+    pub(super) fn start(&mut self, mut plan: DeploymentPlan<'_>) -> Result<Vec<TaskView>> {
+        let number = self.starts;
+        self.starts = self.starts.saturating_add(1);
+        self.join(plan.tasks);
+        self.ended_early.retain(|task| !plan.tasks.contains(task));
+        let concerned = |(id, _): &(TaskId, bool)| plan.tasks.contains(id);
+        let ids: Vec<TaskId> = task_ids(plan.graph).filter(concerned).map(|(id, _)| id).collect();
+        if task_ids(plan.graph).count() == ids.len() {
+            self.last_full = number;
+        }
+        let attempts = Attempts {
+            number,
+            last_full: self.last_full,
+        };
+        let mut gates: HashMap<TaskId, InputGate> = ids
+            .iter()
+            .map(|id| {
                 let config = GateConfig {
                     inputs: inputs_of(plan.graph, id.vertex as usize),
                     capacity: plan.channel_capacity,
                     mode: SendMode::Blocking,
                 };
-                (id, InputGate::new(config, Arc::clone(&plan.clock)))
+                (*id, InputGate::new(config, Arc::clone(&plan.clock)))
             })
             .collect();
         let mut outputs = HashMap::default();
-        for (id, _) in task_ids(plan.graph) {
-            outputs.insert(id, connect(plan.graph, id, &gates)?);
+        for id in &ids {
+            outputs.insert(*id, connect(plan.graph, *id, &gates)?);
         }
-        let mut attempt = Attempt {
-            number: plan.attempt,
-            tasks: HashMap::default(),
-            ended_early: Vec::new(),
-        };
         let mut views = Vec::new();
-        for (id, _) in task_ids(plan.graph) {
+        for id in ids {
             let (Some(gate), Some(outputs)) = (gates.remove(&id), outputs.remove(&id)) else {
                 continue;
             };
             let (mailbox, task) = (gate.mailbox(), Arc::clone(gate.signal().metrics()));
-            let deployment = deployment(&mut plan, id, gate, outputs)?;
+            let deployment = deployment(&mut plan, attempts, id, gate, outputs)?;
             let operators = deployment
                 .operators
                 .iter()
@@ -99,30 +115,32 @@ impl Attempt {
                 operators,
                 state: TaskState::Deploying,
             });
-            match run_task_thread(deployment) {
-                Ok(thread) => {
-                    attempt.tasks.insert(
-                        id,
-                        RunningTask {
-                            mailbox,
-                            thread: Some(thread),
-                            state: TaskState::Deploying,
-                        },
-                    );
-                }
-                Err(e) => {
-                    attempt.send_all(&TaskControl::Cancel);
-                    attempt.join();
-                    return Err(e);
-                }
-            }
+            let execution = Execution {
+                attempt: number,
+                mailbox,
+                thread: Some(run_task_thread(deployment).inspect_err(|_| {
+                    self.send(plan.tasks, &TaskControl::Cancel);
+                })?),
+                state: TaskState::Deploying,
+            };
+            self.tasks.insert(id, execution);
         }
-        Ok((attempt, views))
+        Ok(views)
     }
 
-    pub(super) fn send(&self, id: TaskId, control: TaskControl) {
-        if let Some(task) = self.tasks.get(&id) {
-            task.mailbox.send(control);
+    /// The newest attempt's number.
+    pub(super) fn attempt(&self) -> u32 {
+        self.starts.saturating_sub(1)
+    }
+
+    /// Which attempt of `id` runs or ran last: its news count.
+    pub(super) fn attempt_of(&self, id: TaskId) -> Option<u32> {
+        self.tasks.get(&id).map(|task| task.attempt)
+    }
+
+    pub(super) fn send<'a>(&self, ids: impl IntoIterator<Item = &'a TaskId>, control: &TaskControl) {
+        for task in ids.into_iter().filter_map(|id| self.tasks.get(id)) {
+            task.mailbox.send(control.clone());
         }
     }
 
@@ -141,15 +159,26 @@ impl Attempt {
         self.tasks.values().all(|t| holds(t.state))
     }
 
-    /// Whether no task runs any more.
-    pub(super) fn is_over(&self) -> bool {
-        self.all(|s| matches!(s, TaskState::Finished | TaskState::Gone))
+    /// Whether none of these runs any more.
+    pub(super) fn are_over(&self, ids: &BTreeSet<TaskId>) -> bool {
+        ids.iter()
+            .filter_map(|id| self.tasks.get(id))
+            .all(|t| matches!(t.state, TaskState::Finished | TaskState::Gone))
+    }
+
+    /// Remembers that a task reached the end of its data while not all tasks run.
+    pub(super) fn ended_early(&mut self, id: TaskId) {
+        self.ended_early.push(id);
+    }
+
+    pub(super) fn take_ended_early(&mut self) -> Vec<TaskId> {
+        std::mem::take(&mut self.ended_early)
     }
 
     /// Waits for the threads of tasks that have reported their end.
-    pub(super) fn join(&mut self) {
-        for task in self.tasks.values_mut() {
-            if let Some(thread) = task.thread.take() {
+    pub(super) fn join(&mut self, ids: &BTreeSet<TaskId>) {
+        for id in ids {
+            if let Some(thread) = self.tasks.get_mut(id).and_then(|task| task.thread.take()) {
                 // A task reports its end whatever happens in it; a panic beyond that has nothing to add.
                 let _ = thread.join();
             }
@@ -157,8 +186,16 @@ impl Attempt {
     }
 }
 
+/// Which attempt a task is started in.
+#[derive(Clone, Copy)]
+struct Attempts {
+    number: u32,
+    last_full: u32,
+}
+
 fn deployment(
-    plan: &mut AttemptPlan<'_>,
+    plan: &mut DeploymentPlan<'_>,
+    attempts: Attempts,
     id: TaskId,
     gate: InputGate,
     outputs: Vec<Vec<ChannelSender>>,
@@ -185,7 +222,8 @@ fn deployment(
             subtask_index: id.subtask,
             parallelism: vertex.parallelism,
             max_parallelism: vertex.max_parallelism,
-            attempt: plan.attempt,
+            attempt: attempts.number,
+            started_with: attempts.last_full,
         },
         id,
         is_source: vertex.is_source,

@@ -1,62 +1,82 @@
-//! How a job's attempt comes to its end, and what follows: another attempt, failure for good, cancellation.
+//! How tasks come to their end and what follows: a restart of some or all, failure for good, cancellation. The rules are in
+//! `docs/failure-handling.md`.
 
 use super::restart::RestartDecision;
 use super::settings::millis;
 use super::status::JobStatus;
-use super::{Master, cancel_tasks, new_coordinator, start};
-use millpond_checkpoint::coordinator::{CoordinatorEvent, FinishReason};
+use super::{Master, new_coordinator, start};
+use crate::task::TaskControl;
+use millpond_checkpoint::coordinator::{CoordinatorEvent, FinishReason, TaskId};
+use millpond_core::config::options::FailoverStrategyKind;
 use millpond_core::{Error, ErrorKind};
+use std::collections::BTreeSet;
+use std::time::Duration;
 
 /// Where the job stands between two events.
 pub(super) enum Phase {
-    /// The tasks of an attempt are opening.
+    /// Tasks are opening, all or those that were restarted.
     Starting,
     /// All tasks run.
     Running,
     /// All tasks were told to finish.
     Finishing(FinishReason),
-    /// The tasks are being stopped, for what comes after.
+    /// Some tasks, or all, are being stopped to be started again.
+    Restarting(Restart),
+    /// All tasks are being stopped, and the job with them.
     Stopping(AfterStop),
     /// The job has ended.
     Over,
 }
 
+/// A restart that is due.
+pub(super) struct Restart {
+    /// The tasks that it concerns; the others run on.
+    tasks: BTreeSet<TaskId>,
+    /// When, by the steady clock.
+    due_ms: i64,
+    /// Whether nothing is being stored any more.
+    may_restore: bool,
+}
+
 /// What comes after the tasks were stopped.
 pub(super) enum AfterStop {
-    /// Another attempt, at this time, once nothing is being stored any more.
-    Restart { at_ms: i64, may_restore: bool },
-    /// Nothing: the job failed for good.
+    /// The job failed for good.
     Fail(Error),
-    /// Nothing: the job was cancelled.
+    /// The job was cancelled.
     Cancel,
 }
 
 impl Phase {
-    /// Whether it is right that tasks end now.
-    pub(super) fn expects_ends(&self) -> bool {
-        matches!(self, Phase::Finishing(_) | Phase::Stopping(_) | Phase::Over)
+    /// Whether it is right that this task ends now.
+    pub(super) fn expects_end_of(&self, task: TaskId) -> bool {
+        match self {
+            Phase::Finishing(_) | Phase::Stopping(_) | Phase::Over => true,
+            Phase::Restarting(restart) => restart.tasks.contains(&task),
+            Phase::Starting | Phase::Running => false,
+        }
     }
 
     pub(super) fn deadline_ms(&self) -> Option<i64> {
         match self {
-            Phase::Stopping(AfterStop::Restart { at_ms, .. }) => Some(*at_ms),
+            Phase::Restarting(restart) => Some(restart.due_ms),
             _ => None,
         }
     }
 
     pub(super) fn may_restore(&mut self) {
-        if let Phase::Stopping(AfterStop::Restart { may_restore, .. }) = self {
-            *may_restore = true;
+        if let Phase::Restarting(restart) = self {
+            restart.may_restore = true;
         }
     }
 }
 
 impl Master {
-    /// Something failed that the job can't go on after: stops the tasks, and asks the restart strategy what comes then.
-    pub(super) fn job_failed(&mut self, error: Error) {
-        let now_ms = self.clock.now_ms();
-        if matches!(self.phase, Phase::Stopping(_) | Phase::Over) {
-            // The first failure counts; what breaks while the tasks are being stopped follows from it.
+    /// Task `origin` failed, or without one the job as a whole: asks the restart strategy what comes then.
+    pub(super) fn failed(&mut self, origin: Option<TaskId>, error: Error) {
+        if matches!(self.phase, Phase::Stopping(_) | Phase::Over)
+            || origin.is_some_and(|task| self.is_restarting(task))
+        {
+            // The first failure counts; what breaks while tasks are being stopped follows from it.
             return;
         }
         if let Phase::Finishing(FinishReason::Stopped { path }) = &self.phase {
@@ -64,52 +84,89 @@ impl Master {
             let error = error
                 .with("savepoint", path)
                 .hint("start from the savepoint: it commits what could not be committed now");
-            self.view.failed(now_ms, error.report());
+            self.view.failed(self.clock.now_ms(), error.report());
             self.phase = Phase::Stopping(AfterStop::Fail(error));
-            cancel_tasks(self.attempt.as_ref());
+            self.executions.send_all(&TaskControl::Cancel);
             return;
         }
-        let finishing = matches!(self.phase, Phase::Finishing(_));
-        self.view.failed(now_ms, error.report());
+        self.view.failed(self.clock.now_ms(), error.report());
         let decision = if can_be_tried_again(&error) {
-            self.restart.failed(now_ms)
+            self.restart
+                .failed(Duration::from_nanos(self.clock.monotonic_nanos()))
         } else {
             RestartDecision::GiveUp("trying again would not help".to_string())
         };
         match decision {
-            RestartDecision::RestartAfter(delay) => {
-                tracing::warn!(job = %self.graph.job_id, ?delay, reason = %error.report(), "the job failed and will be restarted");
-                self.set_status(JobStatus::Restarting);
-                self.phase = Phase::Stopping(AfterStop::Restart {
-                    at_ms: now_ms.saturating_add(millis(delay)),
-                    may_restore: finishing,
-                });
-                if finishing {
-                    // The coordinator took leave with the last checkpoint; that checkpoint is what the next attempt starts from.
-                    let next = self.coordinator.next_checkpoint();
-                    self.coordinator = new_coordinator(&self.graph, &self.settings, next);
-                } else {
-                    self.tell_coordinator(CoordinatorEvent::JobRestarting {
-                        reason: error.report(),
-                    });
-                }
-            }
-            RestartDecision::GiveUp(why) => {
-                tracing::error!(job = %self.graph.job_id, %why, reason = %error.report(), "the job failed for good");
-                self.set_status(JobStatus::Failing);
-                let reason = error.report();
-                self.phase = Phase::Stopping(AfterStop::Fail(error));
-                self.tell_coordinator(CoordinatorEvent::Shutdown { reason });
-            }
+            RestartDecision::RestartAfter(delay) => self.restart_after(delay, origin, &error),
+            RestartDecision::GiveUp(why) => self.give_up(&why, error),
         }
-        cancel_tasks(self.attempt.as_ref());
+    }
+
+    fn is_restarting(&self, task: TaskId) -> bool {
+        matches!(&self.phase, Phase::Restarting(restart) if restart.tasks.contains(&task))
+    }
+
+    /// The tasks that have to restart when `origin` failed.
+    fn concerned(&self, origin: Option<TaskId>) -> BTreeSet<TaskId> {
+        let whole = self.settings.failover == FailoverStrategyKind::Full
+            // The coordinator took leave, or the sources are silent: only a new start brings them back.
+            || matches!(self.phase, Phase::Finishing(_))
+            || self.coordinator.is_stopping();
+        match origin {
+            Some(task) if !whole => self.regions.with(task),
+            _ => self.regions.all(),
+        }
+    }
+
+    fn restart_after(&mut self, delay: Duration, origin: Option<TaskId>, error: &Error) {
+        let mut tasks = self.concerned(origin);
+        let all = self.regions.all();
+        tracing::warn!(
+            job = %self.graph.job_id,
+            ?delay,
+            tasks = tasks.len(),
+            of = all.len(),
+            reason = %error.report(),
+            "tasks failed and will be restarted"
+        );
+        self.set_status(JobStatus::Restarting);
+        let finishing = matches!(self.phase, Phase::Finishing(_));
+        let mut due_ms = self.now().steady_ms.saturating_add(millis(delay));
+        if let Phase::Restarting(earlier) = &self.phase {
+            // Both restarts become one.
+            tasks.extend(&earlier.tasks);
+            due_ms = due_ms.max(earlier.due_ms);
+        }
+        self.phase = Phase::Restarting(Restart {
+            tasks: tasks.clone(),
+            due_ms,
+            may_restore: finishing,
+        });
+        let reason = error.report();
+        if finishing {
+            // The coordinator took leave with the last checkpoint; that checkpoint is what the tasks start from.
+            let next = self.coordinator.next_checkpoint();
+            self.coordinator = new_coordinator(&self.graph, &self.settings, next);
+        } else if tasks == all {
+            self.tell_coordinator(CoordinatorEvent::JobRestarting { reason });
+        } else {
+            let tasks = tasks.clone();
+            self.tell_coordinator(CoordinatorEvent::TasksRestarting { tasks, reason });
+        }
+        self.executions.send(&tasks, &TaskControl::Cancel);
+    }
+
+    fn give_up(&mut self, why: &str, error: Error) {
+        let reason = error.report();
+        tracing::error!(job = %self.graph.job_id, %why, %reason, "the job failed for good");
+        self.set_status(JobStatus::Failing);
+        self.phase = Phase::Stopping(AfterStop::Fail(error));
+        self.tell_coordinator(CoordinatorEvent::Shutdown { reason });
+        self.executions.send_all(&TaskControl::Cancel);
     }
 
     pub(super) fn cancel(&mut self) {
-        if matches!(
-            self.phase,
-            Phase::Stopping(AfterStop::Fail(_) | AfterStop::Cancel) | Phase::Over
-        ) {
+        if matches!(self.phase, Phase::Stopping(_) | Phase::Over) {
             return;
         }
         self.set_status(JobStatus::Cancelling);
@@ -117,46 +174,61 @@ impl Master {
         self.tell_coordinator(CoordinatorEvent::Shutdown {
             reason: "the job was cancelled".to_string(),
         });
-        cancel_tasks(self.attempt.as_ref());
+        self.executions.send_all(&TaskControl::Cancel);
     }
 
     /// Goes on where the phase waits for the ends of tasks or for a time.
     pub(super) fn advance_phase(&mut self) {
-        let over = self.attempt.as_ref().is_none_or(super::Attempt::is_over);
-        let now_ms = self.clock.now_ms();
         let ready = match &self.phase {
-            Phase::Stopping(AfterStop::Restart { at_ms, may_restore }) => {
-                over && *may_restore && now_ms >= *at_ms
+            Phase::Restarting(restart) => {
+                restart.may_restore
+                    && self.executions.are_over(&restart.tasks)
+                    && self.now().steady_ms >= restart.due_ms
             }
-            Phase::Stopping(_) | Phase::Finishing(_) => over,
+            Phase::Stopping(_) | Phase::Finishing(_) => self.executions.are_over(&self.regions.all()),
             Phase::Starting | Phase::Running | Phase::Over => false,
         };
         if !ready {
             return;
         }
-        if let Some(mut attempt) = self.attempt.take() {
-            attempt.join();
-        }
         match std::mem::replace(&mut self.phase, Phase::Starting) {
             Phase::Finishing(reason) => self.end(Ok(reason)),
-            Phase::Stopping(AfterStop::Restart { .. }) => self.restart_job(),
             Phase::Stopping(after) => self.end(Err(after)),
+            Phase::Restarting(restart) => self.restart(restart.tasks),
             other => self.phase = other,
         }
     }
 
-    fn restart_job(&mut self) {
-        self.view.restarted();
+    fn restart(&mut self, tasks: BTreeSet<TaskId>) {
+        let full = tasks == self.regions.all();
         // Looked for anew rather than remembered: what is on the disk now is what can be restored.
-        match start::find(&self.storage, &self.settings) {
-            Ok(found) => {
+        let found = if full {
+            start::find(&self.storage, &self.settings).map(|found| {
                 self.store = found.store;
-                self.snapshot = found.snapshot.map(|s| (s, found.recovered));
-                self.deploy();
+                Some((found.snapshot, found.recovered))
+            })
+        } else {
+            start::find_again(&self.storage, &self.store)
+        };
+        match found {
+            Ok(Some((snapshot, recovered))) => {
+                self.view.restarted(full);
+                self.snapshot = snapshot.map(|s| (s, recovered));
+                self.deploy(&tasks);
             }
-            Err(error) => self.job_failed(error),
+            Ok(None) => self.restart_after(Duration::ZERO, None, &no_longer_intact()),
+            Err(error) => self.failed(None, error),
         }
     }
+}
+
+/// The tasks that still run count on a checkpoint that their neighbours can't go back to.
+fn no_longer_intact() -> Error {
+    Error::new(
+        ErrorKind::Corrupt,
+        "restart tasks",
+        "the newest checkpoint is damaged; all tasks go back to an older one",
+    )
 }
 
 /// Whether another attempt could go better: not if the snapshot is damaged or doesn't fit, or an option is wrong.

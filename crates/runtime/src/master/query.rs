@@ -12,16 +12,12 @@ use std::sync::mpsc::Sender;
 impl Master {
     /// Passes a query on to the first task of the operator: only tasks know the key's type, and so its key group.
     pub(super) fn query(&self, uid: &str, state: String, key: QueryKey, answer: Sender<Result<StateView>>) {
-        let attempt = self
-            .attempt
-            .as_ref()
-            .filter(|_| matches!(self.phase, Phase::Running));
-        let Some(attempt) = attempt else {
+        if !matches!(self.phase, Phase::Running) {
             let error =
                 Error::illegal_state("query state", "the job is not running now").hint("ask again later");
             let _ = answer.send(Err(error));
             return;
-        };
+        }
         let operators = || {
             (0..)
                 .zip(&self.graph.vertices)
@@ -41,13 +37,13 @@ impl Master {
             return;
         };
         let query = StateQuery::new(operator.id, state, key, answer);
-        attempt.send(TaskId { vertex, subtask: 0 }, TaskControl::Query(query));
+        let task = TaskId { vertex, subtask: 0 };
+        self.executions.send([&task], &TaskControl::Query(query));
     }
 
     /// Passes a query on to the task that has the key.
     pub(super) fn forward_query(&self, from: TaskId, query: StateQuery, key_group: u32) {
-        let (Some(attempt), Some(vertex)) = (&self.attempt, self.graph.vertices.get(from.vertex as usize))
-        else {
+        let Some(vertex) = self.graph.vertices.get(from.vertex as usize) else {
             return;
         };
         let owner = operator_index_for_key_group(key_group, vertex.max_parallelism, vertex.parallelism);
@@ -63,6 +59,6 @@ impl Master {
             vertex: from.vertex,
             subtask: owner,
         };
-        attempt.send(task, TaskControl::Query(query));
+        self.executions.send([&task], &TaskControl::Query(query));
     }
 }

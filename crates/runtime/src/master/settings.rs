@@ -4,7 +4,7 @@ use millpond_checkpoint::barrier::CheckpointingMode;
 use millpond_checkpoint::completed::{ClaimMode, RetentionPolicy};
 use millpond_checkpoint::coordinator::CheckpointConfig;
 use millpond_checkpoint::storage::StorageOptions;
-use millpond_core::config::options;
+use millpond_core::config::options::{self, FailoverStrategyKind};
 use millpond_core::{Configuration, Error, Result};
 use std::time::Duration;
 
@@ -23,6 +23,8 @@ pub(super) struct Settings {
     pub(super) restore_path: Option<String>,
     pub(super) allow_non_restored: bool,
     pub(super) claim: ClaimMode,
+    /// Which tasks are restarted when one fails.
+    pub(super) failover: FailoverStrategyKind,
     /// How many batches a channel holds.
     pub(super) channel_capacity: usize,
 }
@@ -45,6 +47,7 @@ impl Settings {
             restore_path: c.get(&options::RECOVERY_PATH)?,
             allow_non_restored: c.require(&options::IGNORE_UNCLAIMED_STATE)?,
             claim: c.require(&options::CLAIM_MODE)?,
+            failover: c.require(&options::FAILOVER_STRATEGY)?,
             channel_capacity: c.require(&options::BUFFERS_PER_CHANNEL)? as usize,
         };
         if c.require(&options::INCREMENTAL)? && settings.coordinator.max_concurrent > 1 {

@@ -54,3 +54,21 @@ pub(super) fn find(storage: &Arc<FileSystemCheckpointStorage>, settings: &Settin
         next_checkpoint,
     })
 }
+
+/// What some tasks of a running job restart from: what the others count on, with whether it is the job's own; or `None` inside
+/// for the job's start. `None` when that can't be restored any more and all have to go back further. Nothing is deleted: the others
+/// are at work.
+///
+/// # Errors
+/// Corrupt when the job has checkpoints and none is intact.
+pub(super) fn find_again(
+    storage: &FileSystemCheckpointStorage,
+    store: &CompletedCheckpointStore,
+) -> Result<Option<(Option<CompletedCheckpoint>, bool)>> {
+    let newest = storage.find_latest_intact()?.latest;
+    let own = newest.is_some();
+    let expected = store.latest();
+    let snapshot = newest.or_else(|| expected.filter(|c| !store.is_own(c)).cloned());
+    let id = |c: &CompletedCheckpoint| c.checkpoint_id();
+    Ok((snapshot.as_ref().map(id) == expected.map(id)).then_some((snapshot, own)))
+}

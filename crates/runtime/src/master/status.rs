@@ -70,8 +70,10 @@ pub struct JobDetails {
     pub end_ms: Option<i64>,
     /// The clock's time when this was put together.
     pub now_ms: i64,
-    /// How often it was restarted.
+    /// How often tasks were restarted, all or some. Flink's `numRestarts`.
     pub restarts: u32,
+    /// How often all of them were. Flink's `fullRestarts`.
+    pub full_restarts: u32,
     /// Why it last failed, with when, if it ever did.
     pub root_exception: Option<(i64, String)>,
     /// Its vertices, in their order.

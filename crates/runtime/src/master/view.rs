@@ -28,6 +28,7 @@ struct Inner {
     timestamps: HashMap<&'static str, i64>,
     end_ms: Option<i64>,
     restarts: u32,
+    full_restarts: u32,
     root_exception: Option<(i64, String)>,
     tasks: Vec<TaskView>,
     checkpoints: CheckpointStatistics,
@@ -83,6 +84,7 @@ impl JobView {
                 timestamps: HashMap::from_iter([(JobStatus::Initializing.as_str(), now_ms)]),
                 end_ms: None,
                 restarts: 0,
+                full_restarts: 0,
                 root_exception: None,
                 tasks: Vec::new(),
                 checkpoints: CheckpointStatistics::default(),
@@ -108,8 +110,14 @@ impl JobView {
         }
     }
 
-    pub(super) fn set_tasks(&self, tasks: Vec<TaskView>) {
-        self.lock().tasks = tasks;
+    /// Puts started tasks in the place of what they were before.
+    pub(super) fn set_tasks(&self, started: Vec<TaskView>) {
+        let mut inner = self.lock();
+        inner
+            .tasks
+            .retain(|old| started.iter().all(|new| new.id != old.id));
+        inner.tasks.extend(started);
+        inner.tasks.sort_by_key(|task| task.id);
     }
 
     pub(super) fn set_task_state(&self, id: TaskId, state: TaskState) {
@@ -126,8 +134,11 @@ impl JobView {
         self.lock().root_exception = Some((now_ms, why));
     }
 
-    pub(super) fn restarted(&self) {
-        self.lock().restarts += 1;
+    /// Tasks were restarted, all of them or some.
+    pub(super) fn restarted(&self, full: bool) {
+        let mut inner = self.lock();
+        inner.restarts += 1;
+        inner.full_restarts += u32::from(full);
     }
 
     pub(super) fn end(&self, outcome: Result<JobExecutionResult>) {
@@ -172,6 +183,7 @@ impl JobView {
             end_ms: inner.end_ms,
             now_ms,
             restarts: inner.restarts,
+            full_restarts: inner.full_restarts,
             root_exception: inner.root_exception.clone(),
             vertices: self
                 .vertices

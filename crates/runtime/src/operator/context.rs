@@ -24,8 +24,10 @@ pub struct TaskInfo {
     pub parallelism: u32,
     /// How many key groups the vertex's keyed state has.
     pub max_parallelism: u32,
-    /// How often the task was started before.
+    /// Which start of tasks this is: rises with each restart, of all tasks or some.
     pub attempt: u32,
+    /// The attempt in which all tasks of the job were last started together: the same in each of them.
+    pub started_with: u32,
 }
 
 /// What one operator instance was restored with.

@@ -2,7 +2,7 @@
 
 use super::{
     ChainLink, ChainOutput, ChainVisitor, OneInputOperator, OperatorContext, SnapshotFuture, StreamOperator,
-    TwoInputOperator, VisitOrder,
+    TwoInputOperator, VisitOrder, blame,
 };
 use crate::element::{RecordBatch, WatermarkStatus};
 use crate::task::TaskChain;
@@ -76,27 +76,27 @@ impl<O: TwoInputOperator> TwoInputHead<O> {
 
 impl<O: TwoInputOperator> TaskChain for TwoInputHead<O> {
     fn process_records(&mut self, input: usize, records: RecordBatch) -> Result<()> {
-        let Core { operator, out, .. } = &mut self.core;
-        if input == 0 {
-            for (value, timestamp) in records.downcast::<O::In1>()? {
-                operator.process_element1(value, timestamp, &mut **out)?;
+        let Core { operator, id, out } = &mut self.core;
+        blame(id, || {
+            if input == 0 {
+                for (value, timestamp) in records.downcast::<O::In1>()? {
+                    operator.process_element1(value, timestamp, &mut **out)?;
+                }
+            } else {
+                for (value, timestamp) in records.downcast::<O::In2>()? {
+                    operator.process_element2(value, timestamp, &mut **out)?;
+                }
             }
-        } else {
-            for (value, timestamp) in records.downcast::<O::In2>()? {
-                operator.process_element2(value, timestamp, &mut **out)?;
-            }
-        }
-        Ok(())
+            Ok(())
+        })
     }
     fn process_watermark(&mut self, watermark: Watermark) -> Result<()> {
-        self.core
-            .operator
-            .process_watermark(watermark, &mut *self.core.out)
+        let Core { operator, id, out } = &mut self.core;
+        blame(id, || operator.process_watermark(watermark, &mut **out))
     }
     fn process_watermark_status(&mut self, status: WatermarkStatus) -> Result<()> {
-        self.core
-            .operator
-            .process_watermark_status(status, &mut *self.core.out)
+        let Core { operator, id, out } = &mut self.core;
+        blame(id, || operator.process_watermark_status(status, &mut **out))
     }
     fn poll_source(&mut self) -> Result<InputStatus> {
         Err(not_a_source())

@@ -2,6 +2,7 @@
 
 use super::{
     ChainOutput, ChainVisitor, OneInputOperator, OperatorContext, SnapshotFuture, StreamOperator, VisitOrder,
+    blame,
 };
 use crate::element::WatermarkStatus;
 use millpond_api::{Output, Watermark};
@@ -39,29 +40,27 @@ impl<O: OneInputOperator> ChainLink<O> {
     /// See [`OneInputOperator::expect`].
     #[inline]
     pub(super) fn expect(&mut self, upcoming: &[O::In]) {
-        self.core.operator.expect(upcoming);
+        let Core { operator, id, .. } = &mut self.core;
+        blame(id, || operator.expect(upcoming));
     }
 }
 
 impl<O: OneInputOperator> Output<O::In> for ChainLink<O> {
     #[inline]
     fn collect(&mut self, value: O::In, timestamp: i64) -> Result<()> {
-        self.core
-            .operator
-            .process_element(value, timestamp, &mut *self.core.out)
+        let Core { operator, id, out } = &mut self.core;
+        blame(id, || operator.process_element(value, timestamp, &mut **out))
     }
 }
 
 impl<O: OneInputOperator> ChainOutput<O::In> for ChainLink<O> {
     fn emit_watermark(&mut self, watermark: Watermark) -> Result<()> {
-        self.core
-            .operator
-            .process_watermark(watermark, &mut *self.core.out)
+        let Core { operator, id, out } = &mut self.core;
+        blame(id, || operator.process_watermark(watermark, &mut **out))
     }
     fn emit_watermark_status(&mut self, status: WatermarkStatus) -> Result<()> {
-        self.core
-            .operator
-            .process_watermark_status(status, &mut *self.core.out)
+        let Core { operator, id, out } = &mut self.core;
+        blame(id, || operator.process_watermark_status(status, &mut **out))
     }
     fn visit(&mut self, visitor: &mut dyn ChainVisitor) -> Result<()> {
         match visitor.order() {

@@ -4,12 +4,14 @@
 //! [`ChainOutput`]s that write into channels. Records go down by one call for each operator; the task reaches the operators
 //! themselves by [`ChainOutput::visit`].
 
+mod blame;
 mod context;
 mod fan_out;
 mod head;
 mod link;
 mod two_input;
 
+pub(crate) use blame::{blame, take_blamed};
 pub use context::{OperatorContext, OperatorMetrics, RestoredState, TaskInfo};
 pub use fan_out::FanOut;
 pub use head::{OneInputHead, TwoInputHead};

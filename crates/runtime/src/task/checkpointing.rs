@@ -2,17 +2,19 @@
 //! master. Flink's `SubtaskCheckpointCoordinatorImpl` and `AsyncCheckpointRunnable`.
 
 use super::deployment::{CheckpointStorageAccess, TaskCheckpointing, TaskEventSink};
+use super::driver::panic_error;
 use super::event::{SubtaskReport, TaskEvent, TaskEventKind};
 use super::visit::each_operator;
 use super::{SnapshotJob, TaskChain};
 use crate::channel::TaskSignal;
-use crate::operator::{OperatorMetrics, SnapshotFuture, VisitOrder};
+use crate::operator::{OperatorMetrics, SnapshotFuture, VisitOrder, blame, take_blamed};
 use millpond_checkpoint::barrier::CheckpointBarrier;
 use millpond_checkpoint::coordinator::{FailureKind, SubtaskMetrics, TaskId};
 use millpond_core::hash::HashMap;
 use millpond_core::host::Clock;
 use millpond_core::{CheckpointId, Error, OperatorId, Result};
 use millpond_state::handle::OperatorSubtaskState;
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -37,6 +39,8 @@ pub(super) struct Reporter {
     pub(super) task: TaskId,
     pub(super) attempt: u32,
     pub(super) events: TaskEventSink,
+    /// The operators' names, for errors.
+    pub(super) operators: Arc<[(OperatorId, String)]>,
 }
 
 impl Reporter {
@@ -46,6 +50,15 @@ impl Reporter {
             attempt: self.attempt,
             kind,
         });
+    }
+    /// The error of a panic just caught on this thread.
+    pub(super) fn panicked(&self, operation: &'static str, panic: &(dyn Any + Send)) -> Error {
+        let error = panic_error(operation, panic);
+        let blamed = take_blamed();
+        match self.operators.iter().find(|(id, _)| Some(*id) == blamed) {
+            Some((_, name)) => error.with("operator", name),
+            None => error,
+        }
     }
     pub(super) fn decline(&self, checkpoint_id: CheckpointId, kind: FailureKind, reason: Error) {
         self.report(TaskEventKind::Decline {
@@ -160,35 +173,41 @@ struct AsyncPart {
 impl AsyncPart {
     fn run(mut self) {
         let futures = std::mem::take(&mut self.futures);
-        let written = catch_unwind(AssertUnwindSafe(|| self.write(futures)))
-            .unwrap_or_else(|panic| Err(super::driver::panic_error("write snapshot", &*panic)));
+        let mut operators = Vec::with_capacity(futures.len());
+        let written = catch_unwind(AssertUnwindSafe(|| self.write(futures, &mut operators)))
+            .unwrap_or_else(|panic| Err(self.reporter.panicked("write snapshot", &*panic)));
         match written {
-            Ok(Some(operators)) => self.acknowledge(operators),
+            Ok(true) => return self.acknowledge(operators),
             // Given up meanwhile: nobody waits for an answer.
-            Ok(None) => {}
+            Ok(false) => {}
             Err(reason) => {
                 self.reporter
                     .decline(self.barrier.checkpoint, FailureKind::TaskSnapshot, reason);
             }
         }
+        self.reporter.report(TaskEventKind::Unwanted {
+            checkpoint_id: self.barrier.checkpoint,
+            operators,
+        });
     }
 
+    /// Writes operator by operator; `written` is what is there, also after a failure. Whether it came to the end.
     fn write(
         &self,
         futures: Vec<(OperatorId, SnapshotFuture)>,
-    ) -> Result<Option<Vec<(OperatorId, OperatorSubtaskState)>>> {
+        written: &mut Vec<(OperatorId, OperatorSubtaskState)>,
+    ) -> Result<bool> {
         if self.is_stopped() {
-            return Ok(None);
+            return Ok(false);
         }
         let factory = self.storage.stream_factory(&self.barrier)?;
-        let mut operators = Vec::with_capacity(futures.len());
         for (id, future) in futures {
             if self.is_stopped() {
-                return Ok(None);
+                return Ok(false);
             }
-            operators.push((id, future(&*factory)?));
+            written.push((id, blame(&id, || future(&*factory))?));
         }
-        Ok(Some(operators))
+        Ok(true)
     }
 
     fn is_stopped(&self) -> bool {

@@ -64,6 +64,11 @@ impl TaskCore {
             .iter()
             .map(|o| (o.description.id, o.metrics.clone()))
             .collect();
+        let names = deployment
+            .operators
+            .iter()
+            .map(|o| (o.description.id, o.description.name.clone()))
+            .collect();
         let TaskDeployment {
             info,
             id,
@@ -76,6 +81,7 @@ impl TaskCore {
             task: id,
             attempt: info.attempt,
             events: deployment.events,
+            operators: names,
         };
         let channels = gate.channels();
         let now_nanos = clock.monotonic_nanos();

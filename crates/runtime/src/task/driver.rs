@@ -22,7 +22,7 @@ pub fn drive(task: &mut StreamTask) -> Driven {
         Ok(Ok(Step::Finished)) => Ok(()),
         Ok(Ok(step)) => return Driven::Step(step),
         Ok(Err(error)) => Err(error),
-        Err(panic) => Err(panic_error("run task", &*panic)),
+        Err(panic) => Err(task.panicked(&*panic)),
     };
     task.close(outcome);
     Driven::Over

@@ -50,6 +50,13 @@ pub enum TaskEventKind {
         /// Why, for people.
         reason: Error,
     },
+    /// Its part of the checkpoint was stopped or failed half way: what it had written by then is nobody's.
+    Unwanted {
+        /// Which checkpoint.
+        checkpoint_id: CheckpointId,
+        /// The operators whose state was written.
+        operators: Vec<(OperatorId, OperatorSubtaskState)>,
+    },
     /// All its inputs ended.
     EndOfData,
     /// It is over, well.

@@ -13,6 +13,7 @@ use millpond_checkpoint::coordinator::TaskId;
 use millpond_core::config::options;
 use millpond_core::hash::HashMap;
 use millpond_core::{Configuration, Error, ErrorKind, OperatorId, Result};
+use std::any::Any;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -110,6 +111,11 @@ impl StreamTask {
         }
     }
 
+    /// The error that a panic of its last step, just caught on this thread, is reported as: it names the operator.
+    pub fn panicked(&self, panic: &(dyn Any + Send)) -> Error {
+        self.core.reporter.panicked("run task", panic)
+    }
+
     /// Sleeps after [`Step::Idle`] or [`Step::Blocked`] until there may be something to do.
     pub fn rest(&mut self, step: Step) {
         self.core.rest(step);
@@ -149,9 +155,10 @@ impl StreamTask {
         self.start = None;
         if let Some(mut chain) = self.chain.take() {
             let name = self.core.info.task_name.clone();
+            let reporter = &self.core.reporter;
             let closed = each_operator(&mut *chain, VisitOrder::UpstreamFirst, |operator| {
                 let closed = catch_unwind(AssertUnwindSafe(|| operator.close()))
-                    .unwrap_or_else(|panic| Err(super::driver::panic_error("close operator", &*panic)));
+                    .unwrap_or_else(|panic| Err(reporter.panicked("close operator", &*panic)));
                 if let Err(error) = closed {
                     tracing::warn!(task = %name, error = %error.report(), "an operator could not be closed");
                 }

@@ -2,7 +2,7 @@
 
 use super::TaskChain;
 use crate::element::StreamElement;
-use crate::operator::{ChainVisitor, ChannelWriter, StreamOperator, VisitOrder};
+use crate::operator::{ChainVisitor, ChannelWriter, StreamOperator, VisitOrder, blame};
 use millpond_core::Result;
 
 struct Operators<F> {
@@ -15,7 +15,7 @@ impl<F: FnMut(&mut dyn StreamOperator) -> Result<()>> ChainVisitor for Operators
         self.order
     }
     fn operator(&mut self, operator: &mut dyn StreamOperator) -> Result<()> {
-        (self.each)(operator)
+        blame(&operator.operator_id(), || (self.each)(operator))
     }
 }
 

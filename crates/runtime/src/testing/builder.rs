@@ -155,6 +155,7 @@ impl<H: Harness> HarnessBuilder<H> {
                 parallelism: self.parallelism,
                 max_parallelism: self.max_parallelism,
                 attempt: 0,
+                started_with: 0,
             },
             operator_id: id,
             operator_name: OPERATOR_NAME.to_string(),

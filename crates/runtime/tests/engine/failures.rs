@@ -75,7 +75,7 @@ fn at_least_once_loses_nothing() {
 }
 
 #[test]
-fn a_panic_is_an_error_that_names_task_and_message() {
+fn a_panic_is_an_error_that_names_task_operator_and_message() {
     let env = environment(2);
     env.set_option("restart-strategy.type", "none");
     count_into(
@@ -98,6 +98,7 @@ fn a_panic_is_an_error_that_names_task_and_message() {
         e.report()
     );
     assert!(e.context("task").is_some_and(|t| t.contains("divider")), "{e}");
+    assert_eq!(e.context("operator"), Some("divider"), "{e}");
 }
 
 #[test]

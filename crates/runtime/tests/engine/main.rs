@@ -2,8 +2,11 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "test code")]
 
 mod bad_input;
+mod clocks;
 mod ends;
 mod failures;
+mod late_snapshots;
+mod regions;
 mod savepoints;
 mod types;
 

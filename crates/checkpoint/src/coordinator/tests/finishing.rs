@@ -75,7 +75,7 @@ fn a_stop_ends_the_job_with_its_savepoint() {
         kind: CheckpointKind::Stop { drain: true },
         target: None,
     };
-    let commands = job.coordinator.handle(stop, job.now_ms);
+    let commands = job.coordinator.handle(stop, job.now);
     let [CoordinatorCommand::TriggerSources { barrier, .. }] = &commands[..] else {
         panic!("{commands:?}")
     };

@@ -5,7 +5,7 @@ use super::splits::Enumeration;
 use crate::element::{RecordBatch, WatermarkStatus};
 use crate::graph::node::{ErasedOutput, NodeFactory, never_chained};
 use crate::operator::{
-    ChainOutput, ChainVisitor, OperatorContext, SnapshotFuture, StreamOperator, VisitOrder,
+    ChainOutput, ChainVisitor, OperatorContext, SnapshotFuture, StreamOperator, VisitOrder, blame,
 };
 use crate::task::TaskChain;
 use millpond_api::{InputStatus, Source, Watermark, WatermarkStrategy};
@@ -61,13 +61,15 @@ impl<S: Source> TaskChain for SourceHead<S> {
         Err(Error::illegal_state("receive records", "a source has no input"))
     }
     fn process_watermark(&mut self, watermark: Watermark) -> Result<()> {
-        self.core.operator.pass_watermark(watermark, &mut *self.core.out)
+        let Core { operator, id, out } = &mut self.core;
+        blame(id, || operator.pass_watermark(watermark, &mut **out))
     }
     fn process_watermark_status(&mut self, status: WatermarkStatus) -> Result<()> {
         self.core.out.emit_watermark_status(status)
     }
     fn poll_source(&mut self) -> Result<InputStatus> {
-        self.core.operator.poll(&mut *self.core.out)
+        let Core { operator, id, out } = &mut self.core;
+        blame(id, || operator.poll(&mut **out))
     }
     fn visit(&mut self, visitor: &mut dyn ChainVisitor) -> Result<()> {
         match visitor.order() {

@@ -18,7 +18,7 @@ const ENUMERATED_STATE: &str = "millpond-source-enumerated";
 
 /// All splits of a source, enumerated once for all its instances at a start of the job.
 pub(super) struct Enumeration<P> {
-    /// The attempt that it was made for, and the splits.
+    /// The start of the whole job that it was made for, and the splits. An instance that is restarted alone gets the same again.
     made: Mutex<Option<(u32, Vec<P>)>>,
 }
 
@@ -33,7 +33,7 @@ impl<P: Clone> Enumeration<P> {
     fn splits_of<S: Source<Split = P>>(&self, source: &S, task: &TaskInfo) -> Result<Vec<(i64, P)>> {
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         let splits = match made.take() {
-            Some((attempt, splits)) if attempt == task.attempt => splits,
+            Some((attempt, splits)) if attempt == task.started_with => splits,
             _ => source.create_splits(task.parallelism)?,
         };
         let own = splits
@@ -42,7 +42,7 @@ impl<P: Clone> Enumeration<P> {
             .filter(|(_, number)| number % i64::from(task.parallelism) == i64::from(task.subtask_index))
             .map(|(split, number)| (number, split.clone()))
             .collect();
-        *made = Some((task.attempt, splits));
+        *made = Some((task.started_with, splits));
         Ok(own)
     }
 }

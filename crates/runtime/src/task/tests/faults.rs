@@ -97,6 +97,9 @@ fn a_failing_function_fails_its_task_and_is_closed() {
             (ErrorKind::UserFunction, message)
         );
         assert_eq!(error.context("task"), Some("keep"));
+        if matches!(fault, Fault::PanicAt(_)) {
+            assert_eq!(error.context("operator"), Some("keep"));
+        }
         assert_eq!(error.context("subtask"), Some(task.subtask.to_string().as_str()));
         assert!(job.log.take().contains(&"close".to_string()));
     }

@@ -1,5 +1,6 @@
 //! Tasks, driven by hand, by threads, and by the seeded scheduler.
 
+mod failover;
 mod faults;
 mod protocol;
 mod seeded;

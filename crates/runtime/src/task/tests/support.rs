@@ -481,14 +481,17 @@ impl Job {
             InputGate::new(config, clock.clone())
         };
         let sources: Vec<_> = (0..self.sources).map(|_| gate(0)).collect();
-        let sinks: Vec<_> = (0..self.sinks).map(|_| gate(self.sources)).collect();
+        let forward = self.exchange == Exchange::Forward;
+        let fan_in = if forward { 1 } else { self.sources };
+        let sinks: Vec<_> = (0..self.sinks).map(|_| gate(fan_in)).collect();
         let outputs: Vec<Vec<_>> = (0..)
             .zip(&sources)
-            .map(|(s, source)| {
-                sinks
+            .map(|(s, source)| match forward {
+                true => vec![sinks[s].connect(0, source).unwrap()],
+                false => sinks
                     .iter()
                     .map(|sink| sink.connect(s, source).unwrap())
-                    .collect()
+                    .collect(),
             })
             .collect();
         let events = Arc::<Mutex<Vec<TaskEvent>>>::default();
@@ -544,6 +547,7 @@ impl Job {
                 parallelism,
                 max_parallelism: MAX_PARALLELISM,
                 attempt: 3,
+                started_with: 0,
             },
             id,
             is_source,

@@ -135,6 +135,9 @@ mod tests {
         fn block_for(&self, _deadline_ms: i64) -> Option<Duration> {
             None
         }
+        fn block_until(&self, _monotonic_nanos: u64) -> Option<Duration> {
+            None
+        }
     }
 
     fn filter(layout: Layout, clock: &Arc<Counting>, query_time_after: u64) -> TtlCompactionFilter {
