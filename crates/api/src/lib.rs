@@ -14,7 +14,9 @@ pub mod window;
 
 pub use collector::{Collector, Output};
 pub use side_output::{OutputTag, SideOutputs};
-pub use sink::{Sink, SinkContext, SinkInitContext, SinkWriter};
+pub use sink::{
+    CommitRequest, Committer, CommitterInitContext, Sink, SinkContext, SinkWriter, WriterInitContext,
+};
 pub use source::{
     Boundedness, InputStatus, Source, SourceOutput, SourceReader, SourceReaderContext, SourceSplit,
 };

@@ -1,6 +1,7 @@
 //! Records into memory that a test looks at.
 
-use millpond_api::{Data, Sink, SinkContext, SinkInitContext, SinkWriter};
+use millpond_api::sink::{CommitRequest, Committer, CommitterInitContext};
+use millpond_api::{Data, Sink, SinkContext, SinkWriter, WriterInitContext};
 use millpond_core::Result;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -106,7 +107,7 @@ impl<T: Data> Sink for CollectSink<T> {
     type In = T;
     type Writer = CollectWriter<T>;
 
-    fn create_writer(&self, ctx: &mut SinkInitContext<'_>) -> Result<CollectWriter<T>> {
+    fn create_writer(&self, ctx: &mut WriterInitContext<'_>) -> Result<CollectWriter<T>> {
         if self.exactly_once {
             let mine = |tag: &Tag| tag.subtask % ctx.parallelism.max(1) == ctx.subtask_index;
             let mut shared = lock(&self.shared);
@@ -114,83 +115,101 @@ impl<T: Data> Sink for CollectSink<T> {
                 shared
                     .visible
                     .retain(|(tag, _)| !(mine(tag) && tag.checkpoint_id > restored));
-                shared.show(|tag| mine(tag) && tag.checkpoint_id <= restored);
             }
             shared.waiting.retain(|(tag, _)| !mine(tag));
         }
         Ok(CollectWriter {
             shared: self.shared.clone(),
             exactly_once: self.exactly_once,
-            checkpointing: ctx.checkpointing_enabled,
             subtask: ctx.subtask_index,
             buffer: Vec::new(),
         })
     }
+
+    fn create_committer(
+        &self,
+        _ctx: &CommitterInitContext<'_>,
+    ) -> Result<Option<Box<dyn Committer<CollectCommittable>>>> {
+        Ok(Some(Box::new(CollectCommitter {
+            shared: self.shared.clone(),
+        })))
+    }
 }
 
 impl<T> Shared<T> {
-    /// Moves what waits under such tags to what shows.
-    fn show(&mut self, which: impl Fn(&Tag) -> bool) {
+    /// Moves what waits under such tags to what shows. Answers whether anything did.
+    fn show(&mut self, which: impl Fn(&Tag) -> bool) -> bool {
+        let mut found = false;
         for (tag, records) in std::mem::take(&mut self.waiting) {
             if which(&tag) {
+                found = true;
                 self.visible.extend(records.into_iter().map(|r| (tag, r)));
             } else {
                 self.waiting.push((tag, records));
             }
         }
+        found
     }
 }
+
+/// What names the records that wait: the checkpoint, and the instance that took them.
+pub type CollectCommittable = (i64, i64);
 
 /// The writer of [`CollectSink`].
 pub struct CollectWriter<T> {
     shared: Arc<Mutex<Shared<T>>>,
     exactly_once: bool,
-    checkpointing: bool,
     subtask: u32,
     buffer: Vec<T>,
 }
 
-impl<T> CollectWriter<T> {
-    fn tag(&self, checkpoint_id: u64) -> Tag {
-        Tag {
-            checkpoint_id,
-            subtask: self.subtask,
-        }
-    }
-}
-
 impl<T: 'static> SinkWriter for CollectWriter<T> {
     type In = T;
+    type Committable = CollectCommittable;
 
     fn write(&mut self, value: T, _ctx: &SinkContext) -> Result<()> {
         if self.exactly_once {
             self.buffer.push(value);
         } else {
-            let tag = self.tag(0);
+            let tag = Tag {
+                checkpoint_id: 0,
+                subtask: self.subtask,
+            };
             lock(&self.shared).visible.push((tag, value));
         }
         Ok(())
     }
 
-    fn prepare_commit(&mut self, checkpoint_id: u64) -> Result<()> {
-        if !self.buffer.is_empty() {
-            let records = std::mem::take(&mut self.buffer);
-            let tag = self.tag(checkpoint_id);
-            lock(&self.shared).waiting.push((tag, records));
+    fn prepare_commit(&mut self, checkpoint_id: u64) -> Result<Vec<CollectCommittable>> {
+        if self.buffer.is_empty() {
+            return Ok(Vec::new());
         }
-        Ok(())
+        let records = std::mem::take(&mut self.buffer);
+        let tag = Tag {
+            checkpoint_id,
+            subtask: self.subtask,
+        };
+        lock(&self.shared).waiting.push((tag, records));
+        let id = i64::try_from(checkpoint_id).unwrap_or(i64::MAX);
+        Ok(vec![(id, i64::from(self.subtask))])
     }
+}
 
-    fn notify_checkpoint_complete(&mut self, checkpoint_id: u64) -> Result<()> {
-        let subtask = self.subtask;
-        lock(&self.shared).show(|tag| tag.subtask == subtask && tag.checkpoint_id <= checkpoint_id);
-        Ok(())
-    }
+/// Shows what waits.
+struct CollectCommitter<T> {
+    shared: Arc<Mutex<Shared<T>>>,
+}
 
-    fn end_input(&mut self) -> Result<()> {
-        if !self.checkpointing {
-            self.prepare_commit(0)?;
-            self.notify_checkpoint_complete(0)?;
+impl<T: 'static> Committer<CollectCommittable> for CollectCommitter<T> {
+    fn commit(&mut self, requests: &mut [CommitRequest<CollectCommittable>]) -> Result<()> {
+        for request in requests {
+            let (checkpoint, subtask) = *request.committable();
+            let found = lock(&self.shared).show(|tag| {
+                i64::try_from(tag.checkpoint_id) == Ok(checkpoint) && i64::from(tag.subtask) == subtask
+            });
+            if !found {
+                request.signal_already_committed();
+            }
         }
         Ok(())
     }
@@ -248,7 +267,7 @@ mod tests {
         job.start(Start::Fresh, 1).unwrap();
         job.write(0, 1).unwrap();
         assert!(sink.is_empty());
-        job.instances[0].writer.end_input().unwrap();
+        job.end_input(0).unwrap();
         assert_eq!(sink.collected(), [1]);
     }
 }

@@ -1,6 +1,6 @@
 //! A sink that drops everything. Flink's `DiscardingSink`.
 
-use millpond_api::{Data, Sink, SinkContext, SinkInitContext, SinkWriter};
+use millpond_api::{Data, Sink, SinkContext, SinkWriter, WriterInitContext};
 use millpond_core::Result;
 use std::marker::PhantomData;
 
@@ -23,7 +23,7 @@ impl<T> Default for DiscardingSink<T> {
 impl<T: Data> Sink for DiscardingSink<T> {
     type In = T;
     type Writer = DiscardingWriter<T>;
-    fn create_writer(&self, _ctx: &mut SinkInitContext<'_>) -> Result<Self::Writer> {
+    fn create_writer(&self, _ctx: &mut WriterInitContext<'_>) -> Result<Self::Writer> {
         Ok(DiscardingWriter(PhantomData))
     }
 }
@@ -33,6 +33,7 @@ pub struct DiscardingWriter<T>(PhantomData<fn(T)>);
 
 impl<T: 'static> SinkWriter for DiscardingWriter<T> {
     type In = T;
+    type Committable = ();
     #[inline]
     fn write(&mut self, _value: T, _ctx: &SinkContext) -> Result<()> {
         Ok(())

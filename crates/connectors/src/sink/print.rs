@@ -1,6 +1,6 @@
 //! Records to the standard output or error, one a line. Flink's `PrintSink`.
 
-use millpond_api::{Data, Sink, SinkContext, SinkInitContext, SinkWriter};
+use millpond_api::{Data, Sink, SinkContext, SinkWriter, WriterInitContext};
 use millpond_core::{Error, Result};
 use std::fmt::{Debug, Display};
 use std::io::Write;
@@ -89,7 +89,7 @@ impl<T: Data> Sink for PrintSink<T> {
     type In = T;
     type Writer = PrintWriter<T>;
 
-    fn create_writer(&self, ctx: &mut SinkInitContext<'_>) -> Result<PrintWriter<T>> {
+    fn create_writer(&self, ctx: &mut WriterInitContext<'_>) -> Result<PrintWriter<T>> {
         let number = ctx.subtask_index + 1;
         let prefix = match (self.prefix.is_empty(), ctx.parallelism > 1) {
             (true, false) => String::new(),
@@ -114,6 +114,7 @@ pub struct PrintWriter<T> {
 
 impl<T: 'static> SinkWriter for PrintWriter<T> {
     type In = T;
+    type Committable = ();
 
     fn write(&mut self, value: T, _ctx: &SinkContext) -> Result<()> {
         let line = format!("{}{}\n", self.prefix, (self.format)(&value));

@@ -1,7 +1,9 @@
 //! A job's life as a sink sees it: instances, checkpoints kept in memory, crashes, restores at any parallelism.
 
 use bytes::Bytes;
-use millpond_api::{NO_TIMESTAMP, Sink, SinkContext, SinkInitContext, SinkWriter};
+use millpond_api::function::MetricGroup;
+use millpond_api::sink::{CommittableCollector, CommittableOf, CommitterInitContext};
+use millpond_api::{NO_TIMESTAMP, Sink, SinkContext, SinkWriter, WriterInitContext};
 use millpond_core::host::{Clock, ManualClock};
 use millpond_core::{Error, JobId, Result};
 use millpond_state::handle::{ByteStreamStateHandle, OperatorStateHandle, StreamStateHandle};
@@ -88,7 +90,28 @@ pub struct SinkJob<S: Sink> {
 /// One parallel instance.
 pub struct Instance<S: Sink> {
     pub writer: S::Writer,
+    committables: Option<CommittableCollector<CommittableOf<S>>>,
     state: OperatorStateBackend,
+}
+
+impl<S: Sink> Instance<S> {
+    /// The first phase.
+    pub fn prepare(&mut self, id: u64) -> Result<()> {
+        self.writer.flush(false)?;
+        let committables = self.writer.prepare_commit(id)?;
+        match &mut self.committables {
+            Some(collector) => collector.add(id, committables),
+            None => Ok(()),
+        }
+    }
+
+    /// The second phase.
+    pub fn complete(&mut self, id: u64) -> Result<()> {
+        match &mut self.committables {
+            Some(collector) => collector.complete(id),
+            None => Ok(()),
+        }
+    }
 }
 
 impl<S: Sink> SinkJob<S> {
@@ -118,21 +141,38 @@ impl<S: Sink> SinkJob<S> {
         let clock: std::sync::Arc<dyn Clock> = ManualClock::new(0);
         for (subtask_index, handles) in (0..).zip(parts) {
             let mut state = OperatorStateBackend::restore(&handles, &Memory)?;
-            let writer = self.sink.create_writer(&mut SinkInitContext {
+            let restored_checkpoint_id = match start {
+                Start::Recover(id) => Some(id),
+                _ => None,
+            };
+            let committer = self.sink.create_committer(&CommitterInitContext {
                 job_id: self.job_id,
                 operator_name: self.operator_name,
                 subtask_index,
                 parallelism,
-                restored_checkpoint_id: match start {
-                    Start::Recover(id) => Some(id),
-                    _ => None,
-                },
+                restored_checkpoint_id,
+                clock: clock.clone(),
+            })?;
+            let place = (subtask_index, parallelism);
+            let committables = committer
+                .map(|c| CommittableCollector::open(c, &mut state, place, 3, &MetricGroup::default()))
+                .transpose()?;
+            let writer = self.sink.create_writer(&mut WriterInitContext {
+                job_id: self.job_id,
+                operator_name: self.operator_name,
+                subtask_index,
+                parallelism,
+                restored_checkpoint_id,
                 first_checkpoint_id: self.next_checkpoint,
                 checkpointing_enabled: self.checkpointing,
                 state: &mut state,
                 clock: clock.clone(),
             })?;
-            self.instances.push(Instance { writer, state });
+            self.instances.push(Instance {
+                writer,
+                committables,
+                state,
+            });
         }
         Ok(())
     }
@@ -151,7 +191,7 @@ impl<S: Sink> SinkJob<S> {
         self.next_checkpoint += 1;
         let mut snapshot = Vec::new();
         for instance in &mut self.instances {
-            instance.writer.prepare_commit(id)?;
+            instance.prepare(id)?;
             snapshot.push(instance.state.snapshot().write(&Memory)?.into_iter().collect());
         }
         self.checkpoints.insert(id, snapshot);
@@ -160,9 +200,18 @@ impl<S: Sink> SinkJob<S> {
 
     /// The second phase on every instance.
     pub fn complete(&mut self, id: u64) -> Result<()> {
-        self.instances
-            .iter_mut()
-            .try_for_each(|i| i.writer.notify_checkpoint_complete(id))
+        self.instances.iter_mut().try_for_each(|i| i.complete(id))
+    }
+
+    /// No record will come for this instance.
+    pub fn end_input(&mut self, instance: usize) -> Result<()> {
+        let instance = &mut self.instances[instance];
+        instance.writer.flush(true)?;
+        if self.checkpointing {
+            return Ok(());
+        }
+        instance.prepare(0)?;
+        instance.complete(0)
     }
 
     /// Both phases.

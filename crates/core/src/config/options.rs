@@ -79,6 +79,8 @@ options! {
         "the milliseconds after which gathered accesses are executed although there are fewer; 0: never, as long as there is input";
     ASYNC_STATE_GATHER_ALL: bool = "$internal.execution.async-state.gather-all", Some("false"), parse_bool,
         "whether accesses to asynchronous state are gathered also when nothing has to be loaded for them: for tests";
+    COMMITTER_RETRIES: u32 = "sink.committer.retries", Some("10"), parse_number,
+        "how often a sink tries again to commit what it can't commit for the moment before its task fails";
     STATE_BACKEND: StateBackendKind = "state.backend.type" or "state.backend", Some("hashmap"), state_backend,
         "where keyed state lives: hashmap, or rocksdb in a build with the feature of that name";
 

@@ -4,8 +4,8 @@ use super::*;
 use crate::graph::{Exchange, JobGraph};
 use millpond_api::function::*;
 use millpond_api::{
-    Boundedness, Collector, InputStatus, Sink, SinkContext, SinkInitContext, SinkWriter, Source,
-    SourceOutput, SourceReader, SourceReaderContext, SourceSplit, WatermarkStrategy,
+    Boundedness, Collector, InputStatus, Sink, SinkContext, SinkWriter, Source, SourceOutput, SourceReader,
+    SourceReaderContext, SourceSplit, WatermarkStrategy, WriterInitContext,
 };
 use millpond_core::{ErrorKind, OperatorId, Result};
 use millpond_types::StateType;
@@ -53,12 +53,13 @@ struct Forget;
 impl Sink for Forget {
     type In = i64;
     type Writer = Forget;
-    fn create_writer(&self, _: &mut SinkInitContext<'_>) -> Result<Forget> {
+    fn create_writer(&self, _: &mut WriterInitContext<'_>) -> Result<Forget> {
         Ok(Forget)
     }
 }
 impl SinkWriter for Forget {
     type In = i64;
+    type Committable = ();
     fn write(&mut self, _: i64, _: &SinkContext) -> Result<()> {
         Ok(())
     }

@@ -3,18 +3,16 @@
 use super::{FilterOperator, FlatMapOperator, MapOperator, TimestampsAndWatermarksOperator, TryMapOperator};
 use crate::element::WatermarkStatus;
 use crate::graph::node::OneInputNode;
-use crate::testing::{Element, HarnessBuilder, OneInputHarness, SourceHarness, for_sink, for_source};
+use crate::testing::{Element, HarnessBuilder, OneInputHarness, SourceHarness, for_source};
 use millpond_api::{
-    Boundedness, Collector, InputStatus, Sink, SinkContext, SinkInitContext, SinkWriter, Source,
-    SourceOutput, SourceReader, SourceReaderContext, SourceSplit, Watermark, WatermarkStrategy,
+    Boundedness, Collector, InputStatus, Source, SourceOutput, SourceReader, SourceReaderContext,
+    SourceSplit, Watermark, WatermarkStrategy,
 };
 use millpond_core::{Error, ErrorKind, Result};
-use millpond_state::descriptor::ListStateDescriptor;
 use millpond_state::handle::OperatorSubtaskState;
-use millpond_state::operator_state::OperatorListState;
 use millpond_types::StateType;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 #[derive(Clone, StateType)]
@@ -295,84 +293,5 @@ fn closures_keep_timestamps_and_count_their_records() -> Result<()> {
     let e = h.process_element("four".into(), 0).unwrap_err();
     assert!(e.report().contains("no number"), "{}", e.report());
     assert_eq!(h.take_output(), [4]);
-    Ok(())
-}
-
-/// Writes into a shared log; holds back until a checkpoint completes.
-struct Ledger(Arc<Mutex<Vec<String>>>);
-struct LedgerWriter {
-    log: Arc<Mutex<Vec<String>>>,
-    held: OperatorListState<String>,
-    open: Vec<String>,
-}
-impl LedgerWriter {
-    fn log(&self, line: String) {
-        self.log.lock().unwrap().push(line);
-    }
-}
-impl Sink for Ledger {
-    type In = String;
-    type Writer = LedgerWriter;
-    fn create_writer(&self, ctx: &mut SinkInitContext<'_>) -> Result<LedgerWriter> {
-        let held: OperatorListState<String> = ctx.state.list_state(&ListStateDescriptor::new("held"))?;
-        let writer = LedgerWriter {
-            log: Arc::clone(&self.0),
-            held,
-            open: Vec::new(),
-        };
-        writer.log(format!("open {} {:?}", ctx.operator_name, writer.held.get()?));
-        Ok(writer)
-    }
-}
-impl SinkWriter for LedgerWriter {
-    type In = String;
-    fn write(&mut self, value: String, ctx: &SinkContext) -> Result<()> {
-        if value == "bad" {
-            return Err(Error::new(ErrorKind::Io, "write", "the disk is full"));
-        }
-        self.open
-            .push(format!("{value}@{}<{}", ctx.timestamp, ctx.watermark));
-        Ok(())
-    }
-    fn prepare_commit(&mut self, _: u64) -> Result<()> {
-        self.held.add_all(std::mem::take(&mut self.open))
-    }
-    fn notify_checkpoint_complete(&mut self, id: u64) -> Result<()> {
-        self.log(format!("commit {id} {:?}", self.held.get()?));
-        self.held.clear()
-    }
-    fn notify_checkpoint_aborted(&mut self, id: u64) -> Result<()> {
-        self.log(format!("abort {id}"));
-        Ok(())
-    }
-    fn end_input(&mut self) -> Result<()> {
-        self.log("end".to_string());
-        Ok(())
-    }
-}
-
-/// Goal: a writer prepares before its state is snapshotted, so that a restored one finds what it has to commit.
-#[test]
-fn a_sink_prepares_before_the_snapshot_and_finds_it_again() -> Result<()> {
-    let log = Arc::new(Mutex::new(Vec::new()));
-    let builder = for_sink(Ledger(Arc::clone(&log)));
-    let mut h = builder.open()?;
-    h.process_watermark(4)?;
-    h.process_element("a".into(), 5)?;
-    let snapshot = h.snapshot(1)?;
-    h.notify_checkpoint_complete(1)?;
-    h.notify_checkpoint_aborted(2)?;
-    h.end_input()?;
-    let e = h.process_element("bad".into(), 6).unwrap_err();
-    assert_eq!((e.kind(), e.context("operator")), (ErrorKind::Io, Some("tested")));
-    builder.restore(&[snapshot]).open()?;
-    let expected = [
-        "open tested []",
-        "commit 1 [\"a@5<4\"]",
-        "abort 2",
-        "end",
-        "open tested [\"a@5<4\"]",
-    ];
-    assert_eq!(*log.lock().unwrap(), expected);
     Ok(())
 }

@@ -35,6 +35,7 @@ pub struct HarnessBuilder<H> {
     parallelism: u32,
     max_parallelism: u32,
     processing_time_ms: i64,
+    checkpointing_enabled: bool,
     config: Configuration,
     serializers: SerializerRegistry,
     restored: Option<Vec<OperatorSubtaskState>>,
@@ -67,6 +68,7 @@ impl<H: Harness> HarnessBuilder<H> {
             parallelism: 1,
             max_parallelism: 128,
             processing_time_ms: 0,
+            checkpointing_enabled: true,
             config: Configuration::new(),
             serializers: SerializerRegistry::default(),
             restored: None,
@@ -93,6 +95,13 @@ impl<H: Harness> HarnessBuilder<H> {
     pub fn processing_time(&self, now_ms: i64) -> Self {
         let mut builder = self.clone();
         builder.processing_time_ms = now_ms;
+        builder
+    }
+    /// Whether checkpoints will come; by default they will.
+    #[must_use]
+    pub fn checkpointing(&self, enabled: bool) -> Self {
+        let mut builder = self.clone();
+        builder.checkpointing_enabled = enabled;
         builder
     }
     /// An option of the job.
@@ -166,7 +175,7 @@ impl<H: Harness> HarnessBuilder<H> {
             state_reader: Arc::new(MemoryStreams::default()),
             recovered_checkpoint_id: None,
             first_checkpoint_id: 1,
-            checkpointing_enabled: true,
+            checkpointing_enabled: self.checkpointing_enabled,
             metrics: Arc::new(OperatorMetrics::default()),
         };
         HarnessCore::open(chain, recorded, sides, clock, &ctx).map(H::of)

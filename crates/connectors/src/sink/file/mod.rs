@@ -2,7 +2,7 @@
 //!
 //! # Life cycle
 //! Records go to a hidden in-progress file. At a checkpoint's barrier the file is closed, made durable, renamed to a hidden
-//! pending name that carries the checkpoint, and noted in operator state. When the checkpoint is complete, the file gets
+//! pending name that carries the checkpoint, and becomes a committable. When the checkpoint is complete, the file gets
 //! its finished name, which is the commit. The folder is synced after each of the renames.
 //!
 //! | crash | afterwards |
@@ -13,8 +13,8 @@
 //! | after the commit | the finished files are there; nothing to do |
 //! | a completed checkpoint turns out damaged, an older one is used | finished files of later checkpoints are removed: their records come again |
 //!
-//! `names` has the file names, `recovery` the right half of the table, `writer` the life cycle. What is assumed of the
-//! file system: a rename within a folder is atomic, and durable after the folder was synced.
+//! `names` has the file names, `writer` the first phase, `pending` the second, `recovery` what is removed after a crash. What is
+//! assumed of the file system: a rename within a folder is atomic, and durable after the folder was synced.
 
 pub(crate) mod encoder;
 pub(crate) mod folder;
@@ -30,8 +30,11 @@ pub use encoder::{Encoder, JsonLinesEncoder};
 pub use pending::PendingFile;
 pub use writer::FileSinkWriter;
 
-use millpond_api::{Data, Sink, SinkInitContext};
+use folder::Folder;
+use millpond_api::sink::{Committer, CommitterInitContext};
+use millpond_api::{Data, Sink, WriterInitContext};
 use millpond_core::{Error, Result};
+use pending::FileCommitter;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use writer::PartOptions;
@@ -109,7 +112,7 @@ impl<T: Data, E: Encoder<T>> Sink for FileSink<T, E> {
     type In = T;
     type Writer = FileSinkWriter<T, E>;
 
-    fn create_writer(&self, ctx: &mut SinkInitContext<'_>) -> Result<Self::Writer> {
+    fn create_writer(&self, ctx: &mut WriterInitContext<'_>) -> Result<Self::Writer> {
         for (option, text) in [("prefix", &self.prefix), ("suffix", &self.suffix)] {
             let hidden = option == "prefix" && (text.is_empty() || text.starts_with('.'));
             if text.contains(['/', '\\', '\0']) || hidden {
@@ -127,5 +130,15 @@ impl<T: Data, E: Encoder<T>> Sink for FileSink<T, E> {
             part_bytes_max: self.part_bytes_max,
         };
         FileSinkWriter::create(self.encoder.clone(), &options, ctx)
+    }
+
+    fn create_committer(
+        &self,
+        ctx: &CommitterInitContext<'_>,
+    ) -> Result<Option<Box<dyn Committer<PendingFile>>>> {
+        Ok(Some(Box::new(FileCommitter {
+            folder: Folder::open(&self.folder)?,
+            by_hand: ctx.restored_checkpoint_id.is_none(),
+        })))
     }
 }

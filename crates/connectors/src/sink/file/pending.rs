@@ -1,7 +1,8 @@
-//! Files that are complete and wait for their checkpoint: what the sink keeps in state, and how one is finished.
+//! Files that are complete and wait for their checkpoint, and the second phase of the commit: they get their names.
 
 use super::folder::{Folder, failed};
 use super::names::Owner;
+use millpond_api::sink::{CommitRequest, Committer};
 use millpond_core::{Error, Result};
 use millpond_derive::StateType;
 use std::io::ErrorKind;
@@ -14,32 +15,25 @@ pub struct PendingFile {
     pub finished_name: String,
     /// Its length in bytes.
     pub length: i64,
-    /// The checkpoint that it waits for.
-    pub checkpoint_id: i64,
-    /// The instance that wrote it.
-    pub subtask: i64,
+}
+
+/// When a file got its finished name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Finished {
+    Now,
+    Before,
 }
 
 impl PendingFile {
-    /// Whether `checkpoint_id` covers it.
-    pub(crate) fn is_covered_by(&self, checkpoint_id: u64) -> bool {
-        u64::try_from(self.checkpoint_id).is_ok_and(|id| id <= checkpoint_id)
-    }
-
-    /// Which of `parallelism` instances finishes it after a restore.
-    pub(crate) fn belongs_to(&self, subtask: u32, parallelism: u32) -> bool {
-        self.subtask.rem_euclid(i64::from(parallelism.max(1))) == i64::from(subtask)
-    }
-
-    /// Gives the file its finished name; does nothing if it has it already. Durable after [`Folder::sync`].
+    /// Gives the file its finished name, if it hasn't got it already. Durable after [`Folder::sync`].
     ///
     /// # Errors
     /// Corrupt when neither file is there or the file isn't what was noted: records would be lost. Io otherwise.
-    pub(crate) fn finish(&self, folder: &Folder) -> Result<()> {
+    pub(crate) fn finish(&self, folder: &Folder) -> Result<Finished> {
         let pending = Owner::pending(&self.finished_name);
         let Some(length) = folder.length(&pending)? else {
             return match folder.length(&self.finished_name)? {
-                Some(_) => Ok(()),
+                Some(_) => Ok(Finished::Before),
                 None => Err(self
                     .corrupt(
                         folder,
@@ -63,9 +57,11 @@ impl PendingFile {
         match folder.rename(&pending, &self.finished_name) {
             // Another try of the same commit was faster.
             Err(e) if e.kind() == ErrorKind::NotFound && folder.length(&self.finished_name)?.is_some() => {
-                Ok(())
+                Ok(Finished::Before)
             }
-            other => other.map_err(|e| failed("finish part file", &folder.path(&self.finished_name), e)),
+            other => other
+                .map(|()| Finished::Now)
+                .map_err(|e| failed("finish part file", &folder.path(&self.finished_name), e)),
         }
     }
 
@@ -73,6 +69,39 @@ impl PendingFile {
         Error::corrupt("finish part file", message)
             .with("path", folder.path(&self.finished_name).display())
             .with("pending", Owner::pending(&self.finished_name))
-            .with("checkpoint", self.checkpoint_id)
+    }
+
+    fn is_gone(&self, folder: &Folder) -> Result<bool> {
+        Ok(folder.length(&Owner::pending(&self.finished_name))?.is_none()
+            && folder.length(&self.finished_name)?.is_none())
+    }
+}
+
+/// Finishes files. Flink's `FileCommitter`.
+pub(crate) struct FileCommitter {
+    pub folder: Folder,
+    /// The job was started from a savepoint, or afresh.
+    pub by_hand: bool,
+}
+
+impl Committer<PendingFile> for FileCommitter {
+    fn commit(&mut self, requests: &mut [CommitRequest<PendingFile>]) -> Result<()> {
+        for request in requests.iter_mut() {
+            let file = request.committable();
+            match file.finish(&self.folder) {
+                // From a savepoint: the job that made it finished the file long ago, and whoever it was for took it away.
+                Err(e) if self.by_hand && request.is_restored() && file.is_gone(&self.folder)? => {
+                    tracing::warn!(
+                        path = %self.folder.path(&file.finished_name).display(),
+                        error = %e,
+                        "a file that the savepoint waited to finish is gone; going on, for it may have been taken away since"
+                    );
+                    request.signal_already_committed();
+                }
+                Ok(Finished::Before) => request.signal_already_committed(),
+                other => drop(other?),
+            }
+        }
+        self.folder.sync()
     }
 }

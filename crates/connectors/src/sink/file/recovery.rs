@@ -1,12 +1,11 @@
-//! What a writer does before its first record: finishes what a completed checkpoint noted, takes back what belongs to
-//! checkpoints that were given up, removes what a crash left half written.
+//! What a writer does before its first record, when what completed checkpoints noted is finished already: takes back what belongs
+//! to checkpoints that were given up, and removes what a crash left half written.
 //!
 //! Several instances do this at the same time in one folder. Each deals only with files whose subtask number leaves its own
 //! index when divided by the parallelism, so no two touch the same file, and no one touches what a running instance writes.
 
 use super::folder::Folder;
 use super::names::{Owner, PartName, Stage};
-use super::pending::PendingFile;
 use millpond_core::Result;
 use millpond_core::hash::HashSet;
 
@@ -18,8 +17,6 @@ pub(crate) struct Recovery<'a> {
     pub parallelism: u32,
     /// The checkpoint that this very job goes on from.
     pub restored_checkpoint_id: Option<u64>,
-    /// Every instance's pending files in the restored state.
-    pub pending: &'a [PendingFile],
     /// The runs that the restored state comes from.
     pub runs: &'a HashSet<u64>,
 }
@@ -27,55 +24,16 @@ pub(crate) struct Recovery<'a> {
 impl Recovery<'_> {
     /// Puts the folder in order.
     pub(crate) fn run(&self) -> Result<()> {
-        let finished = self.finish_pending()?;
-        let removed = self.remove_given_up()?;
-        if finished || removed {
+        if self.remove_given_up()? {
             self.folder.sync()?;
         }
         Ok(())
     }
 
-    fn finish_pending(&self) -> Result<bool> {
-        let mine: Vec<_> = self
-            .pending
-            .iter()
-            .filter(|p| p.belongs_to(self.subtask, self.parallelism))
-            .collect();
-        for file in &mine {
-            match file.finish(self.folder) {
-                // From a savepoint: the job that made it finished the file long ago, and whoever it was for took it away.
-                Err(e) if self.restored_checkpoint_id.is_none() && self.is_gone(file)? => {
-                    tracing::warn!(
-                        path = %self.folder.path(&file.finished_name).display(),
-                        error = %e,
-                        "a file that the savepoint waited to finish is gone; going on, for it may have been taken away since"
-                    );
-                }
-                other => other?,
-            }
-        }
-        Ok(!mine.is_empty())
-    }
-
-    fn is_gone(&self, file: &PendingFile) -> Result<bool> {
-        Ok(self
-            .folder
-            .length(&Owner::pending(&file.finished_name))?
-            .is_none()
-            && self.folder.length(&file.finished_name)?.is_none())
-    }
-
     fn remove_given_up(&self) -> Result<bool> {
-        let noted: HashSet<String> = self
-            .pending
-            .iter()
-            .map(|p| Owner::pending(&p.finished_name))
-            .collect();
         let mut removed = false;
         for (name, part) in self.folder.parts(self.owner)? {
-            if part.subtask % self.parallelism.max(1) != self.subtask
-                || !self.is_given_up(&name, part, &noted)
-            {
+            if part.subtask % self.parallelism.max(1) != self.subtask || !self.is_given_up(part) {
                 continue;
             }
             if part.stage == Stage::Finished {
@@ -91,10 +49,10 @@ impl Recovery<'_> {
         Ok(removed)
     }
 
-    fn is_given_up(&self, name: &str, part: PartName, noted: &HashSet<String>) -> bool {
+    fn is_given_up(&self, part: PartName) -> bool {
         match part.stage {
-            Stage::InProgress => true,
-            Stage::Pending => !noted.contains(name),
+            // What a completed checkpoint holds was committed before, and is no longer pending.
+            Stage::InProgress | Stage::Pending => true,
             Stage::Finished => {
                 self.runs.contains(&part.run)
                     && self

@@ -6,16 +6,13 @@ use super::names::Owner;
 use super::part::{ClosedPart, PartFile};
 use super::pending::PendingFile;
 use super::recovery::Recovery;
-use millpond_api::{SinkContext, SinkInitContext, SinkWriter};
+use millpond_api::{SinkContext, SinkWriter, WriterInitContext};
 use millpond_core::hash::HashSet;
 use millpond_core::{Error, Result};
 use millpond_state::descriptor::ListStateDescriptor;
-use millpond_state::operator_state::OperatorListState;
 use std::path::Path;
 use std::sync::Arc;
 
-/// Every instance gets the pending files of all, so that each can tell leftovers from what another one has to finish.
-const PENDING_STATE: &str = "file-sink-pending";
 /// The runs that the job's finished files come from.
 const RUNS_STATE: &str = "file-sink-runs";
 
@@ -26,13 +23,10 @@ pub struct FileSinkWriter<T, E> {
     owner: Owner,
     run: u64,
     subtask: u32,
-    checkpointing: bool,
     part_bytes_max: Option<u64>,
     open: Option<PartFile>,
     /// Closed since the last checkpoint, because they were full.
     rolled: Vec<ClosedPart>,
-    pending: Vec<PendingFile>,
-    pending_state: OperatorListState<PendingFile>,
     parts_made: u64,
     /// Why nothing can be written any more: after a failed write or sync nobody knows what is in the file.
     failed: Option<String>,
@@ -51,17 +45,13 @@ impl<T, E: Encoder<T>> FileSinkWriter<T, E> {
     pub(crate) fn create(
         encoder: Arc<E>,
         options: &PartOptions<'_>,
-        ctx: &mut SinkInitContext<'_>,
+        ctx: &mut WriterInitContext<'_>,
     ) -> Result<Self> {
         let folder = Folder::open(options.folder)?;
         let owner = Owner::new(options.prefix, options.suffix, ctx.job_id, ctx.operator_name);
-        let pending_state = ctx
-            .state
-            .union_list_state(&ListStateDescriptor::<PendingFile>::new(PENDING_STATE))?;
         let runs_state = ctx
             .state
             .union_list_state(&ListStateDescriptor::<i64>::new(RUNS_STATE))?;
-        let pending = pending_state.get()?;
         let runs: HashSet<u64> = runs_state.get()?.iter().map(|r| r.unsigned_abs()).collect();
         Recovery {
             folder: &folder,
@@ -69,11 +59,9 @@ impl<T, E: Encoder<T>> FileSinkWriter<T, E> {
             subtask: ctx.subtask_index,
             parallelism: ctx.parallelism,
             restored_checkpoint_id: ctx.restored_checkpoint_id,
-            pending: &pending,
             runs: &runs,
         }
         .run()?;
-        pending_state.clear()?;
         let run = match runs.iter().max() {
             Some(run) if ctx.restored_checkpoint_id.is_some() => *run,
             _ => {
@@ -89,12 +77,9 @@ impl<T, E: Encoder<T>> FileSinkWriter<T, E> {
             owner,
             run,
             subtask: ctx.subtask_index,
-            checkpointing: ctx.checkpointing_enabled,
             part_bytes_max: options.part_bytes_max,
             open: None,
             rolled: Vec::new(),
-            pending: Vec::new(),
-            pending_state,
             parts_made: 0,
             failed: None,
             record: std::marker::PhantomData,
@@ -131,40 +116,23 @@ impl<T, E: Encoder<T>> FileSinkWriter<T, E> {
     }
 
     /// Closes what is open and names it for the checkpoint, still hidden.
-    fn seal(&mut self, checkpoint_id: u64) -> Result<()> {
+    fn seal(&mut self, checkpoint_id: u64) -> Result<Vec<PendingFile>> {
         self.close_part()?;
-        if self.rolled.is_empty() {
-            return Ok(());
-        }
+        let mut pending = Vec::new();
         for (n, part) in (0u64..).zip(std::mem::take(&mut self.rolled)) {
             let finished_name = self.owner.finished(self.run, self.subtask, checkpoint_id, n);
             self.folder
                 .rename(&part.name, &Owner::pending(&finished_name))
                 .map_err(|e| failed("seal part file", &self.folder.path(&part.name), e))?;
-            self.pending.push(PendingFile {
+            pending.push(PendingFile {
                 finished_name,
                 length: i64::try_from(part.length).unwrap_or(i64::MAX),
-                checkpoint_id: i64::try_from(checkpoint_id).unwrap_or(i64::MAX),
-                subtask: i64::from(self.subtask),
             });
         }
-        self.folder.sync()
-    }
-
-    /// Makes visible what waits for a checkpoint up to this one.
-    fn finish(&mut self, checkpoint_id: u64) -> Result<()> {
-        let mut finished = false;
-        while let Some(at) = self.pending.iter().position(|p| p.is_covered_by(checkpoint_id)) {
-            if let Some(file) = self.pending.get(at) {
-                file.finish(&self.folder)?;
-            }
-            self.pending.remove(at);
-            finished = true;
-        }
-        if finished {
+        if !pending.is_empty() {
             self.folder.sync()?;
         }
-        self.pending_state.update(self.pending.clone())
+        Ok(pending)
     }
 
     fn check(&self) -> Result<()> {
@@ -189,6 +157,7 @@ impl<T, E: Encoder<T>> FileSinkWriter<T, E> {
 
 impl<T: 'static, E: Encoder<T>> SinkWriter for FileSinkWriter<T, E> {
     type In = T;
+    type Committable = PendingFile;
 
     fn write(&mut self, value: T, _ctx: &SinkContext) -> Result<()> {
         self.check()?;
@@ -196,24 +165,9 @@ impl<T: 'static, E: Encoder<T>> SinkWriter for FileSinkWriter<T, E> {
         self.remember(result)
     }
 
-    fn prepare_commit(&mut self, checkpoint_id: u64) -> Result<()> {
+    fn prepare_commit(&mut self, checkpoint_id: u64) -> Result<Vec<PendingFile>> {
         self.check()?;
-        let result = self
-            .seal(checkpoint_id)
-            .and_then(|()| self.pending_state.update(self.pending.clone()));
-        self.remember(result)
-    }
-
-    fn notify_checkpoint_complete(&mut self, checkpoint_id: u64) -> Result<()> {
-        self.finish(checkpoint_id)
-    }
-
-    fn end_input(&mut self) -> Result<()> {
-        if self.checkpointing {
-            return Ok(());
-        }
-        self.check()?;
-        let result = self.seal(0).and_then(|()| self.finish(0));
+        let result = self.seal(checkpoint_id);
         self.remember(result)
     }
 }

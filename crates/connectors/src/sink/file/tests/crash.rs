@@ -2,7 +2,6 @@
 
 use super::{Job, hidden, job, names, sink, visible};
 use crate::sink::testing::{SinkJob, Start};
-use millpond_api::SinkWriter;
 use millpond_core::JobId;
 use proptest::prelude::*;
 use std::path::Path;
@@ -76,7 +75,7 @@ fn interrupt(job: &mut Job, moment: Moment) -> bool {
     match moment {
         Moment::BeforeBarrier => return false,
         Moment::OneInstancePrepared => {
-            job.instances[1].writer.prepare_commit(id).unwrap();
+            job.instances[1].prepare(id).unwrap();
             return false;
         }
         Moment::Prepared => {
@@ -84,7 +83,7 @@ fn interrupt(job: &mut Job, moment: Moment) -> bool {
         }
         Moment::OneInstanceCommitted => {
             job.prepare().unwrap();
-            job.instances[1].writer.notify_checkpoint_complete(id).unwrap();
+            job.instances[1].complete(id).unwrap();
         }
         Moment::Committed => {
             job.checkpoint().unwrap();
@@ -275,7 +274,7 @@ fn step(job: &mut Job, model: &mut Model, dir: &Path, op: Op) {
                 return;
             };
             for instance in job.instances.iter_mut().take(usize::from(instances)) {
-                instance.writer.notify_checkpoint_complete(id).unwrap();
+                instance.complete(id).unwrap();
             }
             model.complete.push((id, records));
         }

@@ -134,7 +134,7 @@ fn repeated_recoveries_add_up() {
         let id = job.prepare().unwrap();
         // Every other instance heard of the completion before the crash.
         for i in [0, 2] {
-            millpond_api::SinkWriter::notify_checkpoint_complete(&mut job.instances[i].writer, id).unwrap();
+            job.instances[i].complete(id).unwrap();
         }
         job.write(1, 999).unwrap();
         job.start(Start::Recover(id), 4 - (round % 2) as u32 * 2).unwrap();

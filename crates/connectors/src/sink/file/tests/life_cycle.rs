@@ -3,7 +3,6 @@
 use super::{hidden, job, names, sink, visible};
 use crate::sink::file::FileSink;
 use crate::sink::testing::{SinkJob, Start};
-use millpond_api::SinkWriter;
 use millpond_core::ErrorKind;
 use tempfile::tempdir;
 
@@ -33,11 +32,7 @@ fn an_aborted_checkpoint_leaves_its_files_to_the_next() {
     let mut job = job(dir.path());
     job.start(Start::Fresh, 1).unwrap();
     job.write(0, 1).unwrap();
-    let aborted = job.prepare().unwrap();
-    job.instances[0]
-        .writer
-        .notify_checkpoint_aborted(aborted)
-        .unwrap();
+    job.prepare().unwrap();
     job.write(0, 2).unwrap();
     let next = job.prepare().unwrap();
     // The restored state names both files: the abort forgot nothing.
@@ -115,7 +110,7 @@ fn without_checkpoints_the_end_of_the_input_commits() {
     job.start(Start::Fresh, 1).unwrap();
     job.write(0, 1).unwrap();
     assert!(visible(dir.path()).is_empty());
-    job.instances[0].writer.end_input().unwrap();
+    job.end_input(0).unwrap();
     assert_eq!(visible(dir.path()), [1]);
 }
 
@@ -125,7 +120,7 @@ fn with_checkpoints_the_end_of_the_input_waits_for_the_last_one() {
     let mut job = job(dir.path());
     job.start(Start::Fresh, 1).unwrap();
     job.write(0, 1).unwrap();
-    job.instances[0].writer.end_input().unwrap();
+    job.end_input(0).unwrap();
     assert!(visible(dir.path()).is_empty());
     job.checkpoint().unwrap();
     assert_eq!(visible(dir.path()), [1]);
