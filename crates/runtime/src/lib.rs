@@ -6,6 +6,7 @@
 //! | [`datastream`] | how a job is written: environment and streams |
 //! | [`element`] | what travels through channels |
 //! | [`master`] | deploys a job, drives its checkpoints, restarts it, ends it |
+//! | [`metrics`] | what a job measures, under Flink's names |
 //! | [`operator`] | the operator contracts, and chains of operators |
 //! | [`graph`] | a job as vertices and edges, ready to deploy |
 //! | [`testing`] | runs one operator by hand, for tests of user functions |
@@ -19,6 +20,7 @@ pub mod datastream;
 pub mod element;
 pub mod graph;
 pub mod master;
+pub mod metrics;
 pub mod operator;
 mod operators;
 pub mod task;

@@ -7,6 +7,7 @@
 mod failure;
 pub mod options;
 mod parse;
+mod ports;
 mod yaml;
 
 pub use parse::{parse_bool, parse_duration, parse_memory_size, parse_number};

@@ -1,5 +1,6 @@
 //! The options that every job binary takes: those of `flink run`.
 
+use super::logging::LogFormat;
 use clap::{Args, ValueEnum};
 use millpond_core::config::options;
 use millpond_core::{Configuration, Error, Result};
@@ -42,6 +43,10 @@ pub struct RunArgs {
     /// Leave state of the snapshot behind that belongs to no operator of this job.
     #[arg(short = 'n', long = "allow-non-restored-state")]
     pub allow_non_restored_state: bool,
+
+    /// How log lines are written.
+    #[arg(long = "log-format", value_name = "FORMAT", default_value = "text")]
+    pub log_format: LogFormat,
 
     /// List every option that -D and --config take, with its default, and exit.
     #[arg(long = "list-options")]

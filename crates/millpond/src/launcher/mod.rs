@@ -5,12 +5,14 @@ mod display;
 mod logging;
 
 pub use args::{ClaimModeArg, RunArgs};
+pub use logging::LogFormat;
 
 use args::describe_options;
 use clap::{Args, CommandFactory, FromArgMatches, Parser};
 use display::Display;
 use millpond_core::config::options;
 use millpond_core::{Error, ErrorKind, Result};
+use millpond_rest::metrics::{PrometheusListener, PrometheusReporter};
 use millpond_rest::server::{RestListener, RestServer};
 use millpond_runtime::datastream::StreamExecutionEnvironment;
 use millpond_runtime::master::{JobExecutionResult, JobHandle};
@@ -107,13 +109,13 @@ impl<A: Args> JobBinary<A> {
             return ExitCode::SUCCESS;
         }
         let display = Display::new();
-        logging::init(&display);
-        let (handle, rest) = match start(self.name, &cli, build) {
+        logging::init(&display, cli.run.log_format);
+        let (handle, servers) = match start(self.name, &cli, build) {
             Ok(started) => started,
             Err(e) => return complain(&display, &e, 2),
         };
         let outcome = display.follow(&handle);
-        drop(rest);
+        drop(servers);
         match outcome {
             Ok(result) => {
                 if let Some(note) = &result.already_finished {
@@ -140,16 +142,26 @@ fn start<A: Args>(
     name: &str,
     cli: &Cli<A>,
     build: impl FnOnce(&StreamExecutionEnvironment, &A) -> Result<()>,
-) -> Result<(JobHandle, RestServer)> {
+) -> Result<(JobHandle, Servers)> {
     let config = cli.run.configuration()?;
     let address = config.require(&options::REST_BIND_ADDRESS)?;
     let port = config.require(&options::REST_PORT)?;
+    let prometheus = PrometheusListener::bind(&config)?;
     let env = StreamExecutionEnvironment::new(config);
     build(&env, &cli.job)?;
     let listener = RestListener::bind(&address, port)?;
     let handle = env.execute_async(name)?;
-    let rest = listener.serve(handle.clone())?;
-    Ok((handle, rest))
+    let servers = Servers {
+        _rest: listener.serve(handle.clone())?,
+        _prometheus: prometheus.map(|p| p.serve(handle.clone())).transpose()?,
+    };
+    Ok((handle, servers))
+}
+
+/// What answers for the job while it runs.
+struct Servers {
+    _rest: RestServer,
+    _prometheus: Option<PrometheusReporter>,
 }
 
 fn complain(display: &Display, error: &Error, code: u8) -> ExitCode {

@@ -12,7 +12,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use std::net::IpAddr;
 
-pub(super) async fn local_only(request: Request, next: Next) -> Response {
+pub(crate) async fn local_only(request: Request, next: Next) -> Response {
     let local = |value: Option<&HeaderValue>, scheme: &str| match value {
         None => true,
         Some(v) => v

@@ -5,28 +5,26 @@
 //! fetched, a job that is over keeps its server for a moment, so that whoever asked learns the path.
 
 mod answer;
-mod guard;
+pub(crate) mod guard;
+mod metrics;
 mod operations;
 mod routes;
 mod triggers;
 mod view;
 
+use crate::http::HttpThread;
 use crate::registry::{Entry, Registration, Registry};
-use axum::Router;
-use millpond_core::host::{self, JoinHandle, SystemClock};
+use millpond_core::host::{self, SystemClock};
 use millpond_core::{Error, ErrorKind, Result};
 use millpond_runtime::master::JobHandle;
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::oneshot;
 use triggers::Triggers;
 
 /// How long the server of a job that is over waits for answers to be fetched.
 const GRACE: Duration = Duration::from_secs(2);
-/// How long requests under way may take to finish when the server stops.
-const DRAIN: Duration = Duration::from_secs(1);
 const START: &str = "start REST interface";
 
 /// The REST interface of one running job. Flink's `WebMonitorEndpoint`, for the part of it that `docs/rest-api.md` lists.
@@ -42,11 +40,9 @@ const START: &str = "start REST interface";
 /// # }
 /// ```
 pub struct RestServer {
-    address: SocketAddr,
     shared: Arc<Shared>,
     registration: Option<Registration>,
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
+    http: HttpThread,
 }
 
 /// A place to listen at, taken before the job starts: what is wrong with the address is said before anything runs.
@@ -105,18 +101,7 @@ impl RestServer {
             job: handle,
             triggers: Triggers::default(),
         });
-        let (stop, stopped) = oneshot::channel();
-        let router = routes::router(shared.clone());
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_io()
-            .enable_time()
-            .build()
-            .map_err(|e| Error::io(START, e))?;
-        let thread = host::spawn("rest", move || {
-            if let Err(e) = runtime.block_on(serve(listener, router, stopped)) {
-                tracing::warn!(address = %address, "the REST interface ended: {e}");
-            }
-        })?;
+        let http = HttpThread::start("rest", listener, routes::router(shared.clone()))?;
         let details = shared.job.details();
         let entry = Entry {
             job_id: details.job_id.to_string(),
@@ -131,17 +116,15 @@ impl RestServer {
             .ok();
         tracing::info!(address = %address, job = %shared.job.job_id(), "REST interface");
         Ok(RestServer {
-            address,
             shared,
             registration,
-            stop: Some(stop),
-            thread: Some(thread),
+            http,
         })
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.http.address()
     }
 }
 
@@ -157,31 +140,6 @@ impl Drop for RestServer {
         {
             host::sleep(Duration::from_millis(10));
         }
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
-            // A panic there was printed there; there is nothing more to do about it here.
-            let _ = thread.join();
-        }
-    }
-}
-
-async fn serve(listener: TcpListener, router: Router, stopped: oneshot::Receiver<()>) -> io::Result<()> {
-    listener.set_nonblocking(true)?;
-    let listener = tokio::net::TcpListener::from_std(listener)?;
-    let (draining, drain) = oneshot::channel::<()>();
-    let server = axum::serve(listener, router).with_graceful_shutdown(async {
-        // The sender is dropped to stop: that is the signal, not an error.
-        let _ = stopped.await;
-        drop(draining);
-    });
-    let too_long = async {
-        let _ = drain.await;
-        // Nobody is asked for the time here: the limit only cuts off peers that never finish their request.
-        let _ = tokio::time::timeout(DRAIN, std::future::pending::<()>()).await;
-    };
-    tokio::select! {
-        ended = server => ended,
-        () = too_long => Ok(()),
     }
 }
 

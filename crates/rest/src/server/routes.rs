@@ -3,7 +3,7 @@
 use super::Shared;
 use super::answer::{Answer, Refusal, failures_as_json};
 use super::guard::local_only;
-use super::{operations, view};
+use super::{metrics, operations, view};
 use crate::wire::{Checkpoint, Checkpoints, Exceptions, Job, JobsOverview, Overview};
 use axum::extract::{DefaultBodyLimit, Path, Query, State};
 use axum::http::{StatusCode, Uri};
@@ -36,6 +36,13 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .route(
             "/jobs/{job}/checkpoints",
             get(checkpoints).post(operations::trigger_checkpoint),
+        )
+        .route("/metrics", get(metrics::prometheus))
+        .route("/jobs/{job}/metrics", get(metrics::of_job))
+        .route("/jobs/{job}/vertices/{vertex}/metrics", get(metrics::of_vertex))
+        .route(
+            "/jobs/{job}/vertices/{vertex}/subtasks/{subtask}/metrics",
+            get(metrics::of_subtask),
         )
         .route("/jobs/{job}/checkpoints/details/{checkpoint}", get(checkpoint))
         .route(

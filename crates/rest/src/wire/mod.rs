@@ -5,6 +5,7 @@
 
 mod checkpoints;
 mod jobs;
+mod metrics;
 mod operations;
 
 pub use checkpoints::{
@@ -14,6 +15,7 @@ pub use jobs::{
     ExceptionEntry, ExceptionHistory, Exceptions, Job, JobSummary, JobsOverview, Overview, TaskShares,
     Vertex, VertexMetrics,
 };
+pub use metrics::MetricEntry;
 pub use operations::{
     CheckpointOutcome, CheckpointRequest, FailureCause, OperationStatus, SavepointOutcome, SavepointRequest,
     StatusId, StopRequest, Triggered,

@@ -1,6 +1,7 @@
 //! The REST interface over real jobs: a small job on real threads, its server, and the client or plain HTTP against it.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "test code")]
 
+mod metrics;
 mod operations;
 mod paths;
 mod refusals;
@@ -34,7 +35,10 @@ impl Running {
     }
 
     fn with(name: &str, options: &[(&str, &str)]) -> Running {
-        let handle = endless(name, options);
+        Running::of(endless(name, options))
+    }
+
+    fn of(handle: JobHandle) -> Running {
         let folder = tempfile::tempdir().unwrap();
         let registry = Registry::at(folder.path().join("jobs"));
         let server = RestServer::start_in(&registry, handle.clone(), "127.0.0.1", 0).unwrap();

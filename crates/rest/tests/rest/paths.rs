@@ -130,6 +130,8 @@ fn a_job_that_is_over_says_so() {
     let summary = job.client().summary().unwrap();
     assert_eq!(summary.state, "CANCELED");
     assert!(summary.end_time >= summary.start_time);
-    assert_eq!(summary.duration, summary.end_time - summary.start_time);
+    // Measured by another clock than the one that dates start and end.
+    let dated = summary.end_time - summary.start_time;
+    assert!(summary.duration.abs_diff(dated) < 1_000, "{summary:?}");
     assert_eq!(get(job.address(), "/overview").1["jobs-cancelled"], 1);
 }

@@ -3,7 +3,7 @@
 use super::partition::{KeyGroupFunction, Partitioner, key_group_table};
 use super::sender::ChannelSender;
 use crate::element::{Batch, RecordBatch, StreamElement, WatermarkStatus};
-use crate::operator::{ChainOutput, ChainVisitor, ChannelWriter};
+use crate::operator::{ChainOutput, ChainVisitor, ChannelWriter, WatermarkGauge};
 use millpond_api::{Output, Watermark};
 use millpond_core::{Error, Result};
 use std::fmt;
@@ -22,6 +22,7 @@ pub struct RecordWriter<T> {
     route: Route<T>,
     batch_size: usize,
     last_watermark: Watermark,
+    watermarks: WatermarkGauge,
     last_status: WatermarkStatus,
 }
 
@@ -76,6 +77,7 @@ impl<T: Send + 'static> RecordWriter<T> {
             route,
             batch_size: RECORDS_PER_BATCH,
             last_watermark: Watermark::UNINITIALIZED,
+            watermarks: WatermarkGauge::default(),
             last_status: WatermarkStatus::Active,
         })
     }
@@ -170,6 +172,7 @@ impl<T: Send + 'static> ChainOutput<T> for RecordWriter<T> {
             return Ok(());
         }
         self.last_watermark = watermark;
+        self.watermarks.set(watermark);
         self.broadcast(&mut || StreamElement::Watermark(watermark))
     }
     fn emit_watermark_status(&mut self, status: WatermarkStatus) -> Result<()> {
@@ -178,6 +181,9 @@ impl<T: Send + 'static> ChainOutput<T> for RecordWriter<T> {
         }
         self.last_status = status;
         self.broadcast(&mut || StreamElement::WatermarkStatus(status))
+    }
+    fn watermark_gauge(&self) -> WatermarkGauge {
+        self.watermarks.clone()
     }
     fn visit(&mut self, visitor: &mut dyn ChainVisitor) -> Result<()> {
         visitor.writer(self)

@@ -6,7 +6,7 @@
 
 use super::node::ErasedOutput;
 use crate::element::WatermarkStatus;
-use crate::operator::{ChainOutput, ChainVisitor, FanOut};
+use crate::operator::{ChainOutput, ChainVisitor, FanOut, WatermarkGauge};
 use millpond_api::side_output::SideOutput;
 use millpond_api::{Data, Output, OutputTag, Watermark};
 use millpond_core::{Error, Result};
@@ -135,6 +135,9 @@ impl<T> ChainOutput<T> for WithSides<T> {
         self.sides
             .iter()
             .try_for_each(|side| side.emit_watermark_status(status))
+    }
+    fn watermark_gauge(&self) -> WatermarkGauge {
+        self.main.watermark_gauge()
     }
     fn visit(&mut self, visitor: &mut dyn ChainVisitor) -> Result<()> {
         self.main.visit(visitor)?;

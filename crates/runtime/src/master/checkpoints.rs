@@ -57,7 +57,7 @@ impl Master {
                 reason,
                 ..
             } => {
-                tracing::warn!(job = %self.graph.job_id, checkpoint, %reason, "checkpoint aborted");
+                tracing::warn!(job = %self.graph.job_id, checkpoint, %reason, "checkpoint failed");
                 self.executions
                     .send(&tasks, &TaskControl::NotifyAborted(checkpoint));
             }
@@ -98,6 +98,8 @@ impl Master {
         };
         match location {
             Ok(location) => {
+                let kind = kind_name(barrier.kind);
+                tracing::info!(job = %self.graph.job_id, checkpoint, kind, "checkpoint triggered");
                 self.locations.insert(checkpoint, location);
                 let oldest = checkpoint.saturating_sub(LATE_CHECKPOINTS);
                 self.locations.forget_before(oldest);
@@ -153,26 +155,29 @@ impl Master {
     }
 
     pub(super) fn stored(&mut self, checkpoint: CheckpointId, result: Result<Box<CompletedCheckpoint>>) {
-        let result = match result {
-            Ok(completed) => {
-                self.mark_stopped(&completed);
-                let stored = StoredMetadata {
-                    path: completed.location().uri().to_string(),
-                    bytes: completed.metadata_bytes(),
-                };
-                tracing::info!(
-                    job = %self.graph.job_id,
-                    checkpoint,
-                    bytes = completed.metadata().checkpointed_size(),
-                    path = %completed.location().display(),
-                    "checkpoint complete"
-                );
-                self.store.add(*completed);
-                Ok(stored)
+        let completed = match result {
+            Ok(completed) => completed,
+            Err(e) => {
+                let result = Err(e.report());
+                return self.tell_coordinator(CoordinatorEvent::MetadataStored { checkpoint, result });
             }
-            Err(e) => Err(e.report()),
         };
+        self.mark_stopped(&completed);
+        let stored = StoredMetadata {
+            path: completed.location().uri().to_string(),
+            bytes: completed.metadata_bytes(),
+        };
+        let (bytes, path) = (
+            completed.metadata().checkpointed_size(),
+            completed.location().display(),
+        );
+        self.store.add(*completed);
+        let result = Ok(stored);
         self.tell_coordinator(CoordinatorEvent::MetadataStored { checkpoint, result });
+        let statistics = self.coordinator.statistics();
+        let stats = statistics.history.iter().find(|c| c.checkpoint == checkpoint);
+        let duration_ms = stats.map(|c| c.end_to_end_ms);
+        tracing::info!(job = %self.graph.job_id, checkpoint, bytes, duration_ms, %path, "checkpoint complete");
     }
 
     /// A job that stops with a savepoint is over from the moment that the savepoint exists: its last output is committed with it.
@@ -224,6 +229,14 @@ impl Master {
             // Whoever asked may have gone.
             let _ = waiting.send(answer);
         }
+    }
+}
+
+fn kind_name(kind: CheckpointKind) -> &'static str {
+    match kind {
+        CheckpointKind::Checkpoint => "checkpoint",
+        CheckpointKind::Savepoint => "savepoint",
+        CheckpointKind::Stop { .. } => "stop with savepoint",
     }
 }
 

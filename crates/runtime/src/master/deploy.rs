@@ -1,6 +1,6 @@
 //! Starts tasks and keeps hold of them: gates, channels between them, threads.
 
-use super::view::{TaskState, TaskView};
+use super::task_view::{TaskState, TaskView};
 use crate::channel::{ChannelSender, GateConfig, InputGate, SendMode, TaskMailbox};
 use crate::graph::{Exchange, JobEdge, JobGraph};
 use crate::operator::{OperatorMetrics, RestoredState, TaskInfo};
@@ -109,12 +109,7 @@ impl Executions {
                 .iter()
                 .map(|o| Arc::clone(&o.metrics))
                 .collect();
-            views.push(TaskView {
-                id,
-                task,
-                operators,
-                state: TaskState::Deploying,
-            });
+            views.push(TaskView::new(id, number, task, operators));
             let execution = Execution {
                 attempt: number,
                 mailbox,

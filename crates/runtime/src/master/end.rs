@@ -54,12 +54,12 @@ impl Master {
         self.set_status(status);
         self.view.set_checkpoints(self.coordinator.statistics());
         self.phase = Phase::Over;
-        let details = self.view.details(self.clock.now_ms());
+        let details = self.view.details();
         self.view.end(result.and_then(|savepoint| {
             stored.map(|()| JobExecutionResult {
                 job_id: details.job_id,
                 name: details.name.clone(),
-                net_runtime_ms: details.end_ms.unwrap_or(details.now_ms) - details.start_ms,
+                net_runtime_ms: details.duration_ms,
                 savepoint,
                 details,
                 already_finished: None,

@@ -84,12 +84,12 @@ impl Master {
             let error = error
                 .with("savepoint", path)
                 .hint("start from the savepoint: it commits what could not be committed now");
-            self.view.failed(self.clock.now_ms(), error.report());
+            self.view.failed(error.report());
             self.phase = Phase::Stopping(AfterStop::Fail(error));
             self.executions.send_all(&TaskControl::Cancel);
             return;
         }
-        self.view.failed(self.clock.now_ms(), error.report());
+        self.view.failed(error.report());
         let decision = if can_be_tried_again(&error) {
             self.restart
                 .failed(Duration::from_nanos(self.clock.monotonic_nanos()))
@@ -213,6 +213,19 @@ impl Master {
         match found {
             Ok(Some((snapshot, recovered))) => {
                 self.view.restarted(full);
+                match &snapshot {
+                    Some(s) => tracing::info!(
+                        job = %self.graph.job_id,
+                        checkpoint = s.checkpoint_id(),
+                        tasks = tasks.len(),
+                        "tasks restart from a checkpoint"
+                    ),
+                    None => tracing::info!(
+                        job = %self.graph.job_id,
+                        tasks = tasks.len(),
+                        "tasks restart without a checkpoint"
+                    ),
+                }
                 self.snapshot = snapshot.map(|s| (s, recovered));
                 self.deploy(&tasks);
             }

@@ -3,8 +3,9 @@
 use super::event::{MasterEvent, Request};
 use super::status::{JobDetails, JobStatus};
 use super::view::JobView;
+use crate::metrics::JobMetrics;
 use millpond_checkpoint::barrier::CheckpointKind;
-use millpond_core::host::{Clock, JoinHandle};
+use millpond_core::host::JoinHandle;
 use millpond_core::{CheckpointId, Error, ErrorKind, JobId, Result};
 use millpond_state::query::{QueryKey, StateView};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -17,7 +18,6 @@ pub struct JobHandle {
     pub(super) view: Arc<JobView>,
     pub(super) events: Sender<MasterEvent>,
     pub(super) thread: Arc<Mutex<Option<JoinHandle<()>>>>,
-    pub(super) clock: Arc<dyn Clock>,
 }
 
 /// What a finished savepoint request says.
@@ -108,7 +108,12 @@ impl JobHandle {
 
     /// The job with its vertices, counters and checkpoints.
     pub fn details(&self) -> JobDetails {
-        self.view.details(self.clock.now_ms())
+        self.view.details()
+    }
+
+    /// Everything that the job measures, under Flink's names.
+    pub fn metrics(&self) -> JobMetrics {
+        self.view.metrics()
     }
 
     /// Asks for a savepoint in `target_directory`, or in the configured folder.

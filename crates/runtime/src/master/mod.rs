@@ -21,6 +21,7 @@ mod settings;
 mod start;
 pub mod status;
 mod storage;
+mod task_view;
 mod tasks;
 mod view;
 
@@ -55,6 +56,9 @@ const SNAPSHOT_THREADS: usize = 2;
 
 const NANOS_PER_MS: u64 = 1_000_000;
 
+/// How often counters are sampled for rates: Flink's interval for views.
+const SAMPLE_EVERY_MS: i64 = 5_000;
+
 /// Starts a job. It runs on threads of its own from here on.
 ///
 /// # Errors
@@ -63,20 +67,19 @@ const NANOS_PER_MS: u64 = 1_000_000;
 pub fn submit(graph: JobGraph, clock: Arc<dyn Clock>) -> Result<JobHandle> {
     let settings = Settings::read(&graph.config)?;
     let (sender, events) = channel();
-    let view = JobView::new(&graph, clock.now_ms());
+    let view = JobView::new(&graph, Arc::clone(&clock));
     let handle = JobHandle {
         view: Arc::clone(&view),
         events: sender.clone(),
         thread: Arc::new(Mutex::new(None)),
-        clock: Arc::clone(&clock),
     };
     let storage = storage::open(&graph, &settings)?;
     if let Some(result) = storage.read_job_result()? {
         // The process may have ended in the middle of its cleaning up.
         CompletedCheckpointStore::new(Arc::clone(&storage), settings.retained)?
             .shutdown(&result, settings.retention)?;
-        view.set_status(JobStatus::Finished, clock.now_ms());
-        view.end(Ok(already_finished(&view, &storage, &result, clock.now_ms())));
+        view.set_status(JobStatus::Finished);
+        view.end(Ok(already_finished(&view, &storage, &result)));
         return Ok(handle);
     }
     let start = start::find(&storage, &settings)?;
@@ -94,9 +97,8 @@ fn already_finished(
     view: &JobView,
     storage: &FileSystemCheckpointStorage,
     result: &JobResult,
-    now_ms: i64,
 ) -> JobExecutionResult {
-    let details = view.details(now_ms);
+    let details = view.details();
     JobExecutionResult {
         job_id: details.job_id,
         name: details.name.clone(),
@@ -135,6 +137,8 @@ struct Master {
     given_up: BTreeSet<CheckpointId>,
     savepoints: HashMap<SavepointToken, Sender<Result<SavepointInfo>>>,
     next_token: SavepointToken,
+    /// When counters are sampled next, by the steady clock.
+    next_sample_ms: i64,
     /// Kept here since the clock holds it weakly.
     _clock_wake: Arc<dyn Wake>,
 }
@@ -186,6 +190,7 @@ impl Master {
             given_up: BTreeSet::new(),
             savepoints: HashMap::default(),
             next_token: 0,
+            next_sample_ms: 0,
             _clock_wake: wake,
         })
     }
@@ -202,15 +207,29 @@ impl Master {
             }
             self.advance_phase();
             self.view.set_checkpoints(self.coordinator.statistics());
+            self.sample_if_due();
+        }
+    }
+
+    fn sample_if_due(&mut self) {
+        let now_ms = self.now().steady_ms;
+        if now_ms >= self.next_sample_ms {
+            self.view.sample();
+            self.next_sample_ms = now_ms.saturating_add(SAMPLE_EVERY_MS);
         }
     }
 
     /// The next event, or `None` when it is time for the coordinator's or the restart's next deed.
     fn next_event(&self) -> Option<MasterEvent> {
-        let deadline = [self.coordinator.next_deadline_ms(), self.phase.deadline_ms()]
-            .into_iter()
-            .flatten()
-            .min();
+        let sample = Some(self.next_sample_ms);
+        let deadline = [
+            self.coordinator.next_deadline_ms(),
+            self.phase.deadline_ms(),
+            sample,
+        ]
+        .into_iter()
+        .flatten()
+        .min();
         let nanos = |ms: i64| u64::try_from(ms).unwrap_or(0).saturating_mul(NANOS_PER_MS);
         let timeout = deadline.and_then(|at| self.clock.block_until(nanos(at)));
         match timeout {
@@ -254,7 +273,7 @@ impl Master {
     }
 
     fn set_status(&self, status: JobStatus) {
-        self.view.set_status(status, self.clock.now_ms());
+        self.view.set_status(status);
     }
 }
 

@@ -70,6 +70,8 @@ pub struct JobDetails {
     pub end_ms: Option<i64>,
     /// The clock's time when this was put together.
     pub now_ms: i64,
+    /// How long it has run, in milliseconds, by a clock that nobody sets.
+    pub duration_ms: i64,
     /// How often tasks were restarted, all or some. Flink's `numRestarts`.
     pub restarts: u32,
     /// How often all of them were. Flink's `fullRestarts`.

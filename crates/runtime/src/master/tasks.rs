@@ -3,7 +3,7 @@
 use super::Master;
 use super::failover::Phase;
 use super::status::JobStatus;
-use super::view::TaskState;
+use super::task_view::TaskState;
 use crate::task::{TaskEvent, TaskEventKind};
 use millpond_checkpoint::coordinator::{CoordinatorEvent, FailureReason, TaskId};
 use millpond_core::Error;

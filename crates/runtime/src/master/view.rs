@@ -2,23 +2,30 @@
 
 use super::handle::JobExecutionResult;
 use super::status::{JobDetails, JobStatus, VertexDetails, vertex_id};
+use super::task_view::{TaskState, TaskView, sum_up};
 use crate::graph::JobGraph;
-use crate::operator::OperatorMetrics;
-use crate::task::TaskMetrics;
+use crate::metrics::{
+    CheckpointNumbers, JobMetrics, OperatorInstanceMetrics, StatusTimes, SubtaskMetrics, job_metrics,
+    operator_metrics, task_metrics,
+};
 use millpond_checkpoint::coordinator::{CheckpointStatistics, TaskId};
 use millpond_core::hash::HashMap;
+use millpond_core::host::Clock;
 use millpond_core::{Error, JobId, Result};
-use millpond_state::metrics::HistogramStatistics;
-use std::collections::BTreeMap;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+const NANOS_PER_MS: u64 = 1_000_000;
 
 /// The side of a job that others may look at.
 pub(super) struct JobView {
     pub(super) job_id: JobId,
     name: String,
     start_ms: i64,
+    start_nanos: u64,
     vertices: Vec<VertexDetails>,
+    /// For each vertex, its operators' ids and names.
+    operators: Vec<Vec<(String, String)>>,
+    clock: Arc<dyn Clock>,
     inner: Mutex<Inner>,
     ended: Condvar,
 }
@@ -26,6 +33,10 @@ pub(super) struct JobView {
 struct Inner {
     status: JobStatus,
     timestamps: HashMap<&'static str, i64>,
+    /// When it entered the status, and when it last ceased to run, by the monotonic clock.
+    status_since_nanos: u64,
+    down_since_nanos: Option<u64>,
+    end_nanos: Option<u64>,
     end_ms: Option<i64>,
     restarts: u32,
     full_restarts: u32,
@@ -41,26 +52,9 @@ enum Outcome {
     Failed(Option<Error>, millpond_core::ErrorKind, String),
 }
 
-/// The counters of one running task.
-pub(super) struct TaskView {
-    pub(super) id: TaskId,
-    pub(super) task: Arc<TaskMetrics>,
-    pub(super) operators: Vec<Arc<OperatorMetrics>>,
-    pub(super) state: TaskState,
-}
-
-/// How far a task is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum TaskState {
-    Deploying,
-    Running,
-    Finished,
-    /// Cancelled or failed.
-    Gone,
-}
-
 impl JobView {
-    pub(super) fn new(graph: &JobGraph, now_ms: i64) -> Arc<Self> {
+    pub(super) fn new(graph: &JobGraph, clock: Arc<dyn Clock>) -> Arc<Self> {
+        let now_ms = clock.now_ms();
         let vertices = graph
             .vertices
             .iter()
@@ -78,10 +72,24 @@ impl JobView {
             job_id: graph.job_id,
             name: graph.name.clone(),
             start_ms: now_ms,
+            start_nanos: clock.monotonic_nanos(),
             vertices: vertices.collect(),
+            operators: graph
+                .vertices
+                .iter()
+                .map(|v| {
+                    v.operators
+                        .iter()
+                        .map(|o| (o.id.to_string(), o.name.clone()))
+                        .collect()
+                })
+                .collect(),
             inner: Mutex::new(Inner {
                 status: JobStatus::Initializing,
                 timestamps: HashMap::from_iter([(JobStatus::Initializing.as_str(), now_ms)]),
+                status_since_nanos: clock.monotonic_nanos(),
+                down_since_nanos: None,
+                end_nanos: None,
                 end_ms: None,
                 restarts: 0,
                 full_restarts: 0,
@@ -91,6 +99,7 @@ impl JobView {
                 outcome: None,
             }),
             ended: Condvar::new(),
+            clock,
         })
     }
 
@@ -98,8 +107,17 @@ impl JobView {
         self.lock().status
     }
 
-    pub(super) fn set_status(&self, status: JobStatus, now_ms: i64) {
+    pub(super) fn set_status(&self, status: JobStatus) {
+        let (now_ms, now_nanos) = (self.clock.now_ms(), self.clock.monotonic_nanos());
         let mut inner = self.lock();
+        match status {
+            JobStatus::Running => inner.down_since_nanos = None,
+            _ if inner.status == JobStatus::Running => inner.down_since_nanos = Some(now_nanos),
+            _ => {}
+        }
+        if inner.status != status {
+            inner.status_since_nanos = now_nanos;
+        }
         if inner.status != status {
             tracing::info!(job = %self.job_id, name = %self.name, from = inner.status.as_str(), to = status.as_str(), "job status");
         }
@@ -107,11 +125,14 @@ impl JobView {
         inner.timestamps.insert(status.as_str(), now_ms);
         if status.is_globally_terminal() {
             inner.end_ms = Some(now_ms);
+            inner.end_nanos = Some(now_nanos);
         }
     }
 
     /// Puts started tasks in the place of what they were before.
-    pub(super) fn set_tasks(&self, started: Vec<TaskView>) {
+    pub(super) fn set_tasks(&self, mut started: Vec<TaskView>) {
+        let now_nanos = self.clock.monotonic_nanos();
+        started.iter_mut().for_each(|task| task.sample(now_nanos));
         let mut inner = self.lock();
         inner
             .tasks
@@ -130,8 +151,8 @@ impl JobView {
         self.lock().checkpoints = checkpoints;
     }
 
-    pub(super) fn failed(&self, now_ms: i64, why: String) {
-        self.lock().root_exception = Some((now_ms, why));
+    pub(super) fn failed(&self, why: String) {
+        self.lock().root_exception = Some((self.clock.now_ms(), why));
     }
 
     /// Tasks were restarted, all of them or some.
@@ -172,7 +193,62 @@ impl JobView {
         }
     }
 
-    pub(super) fn details(&self, now_ms: i64) -> JobDetails {
+    /// Takes a sample of every counter that has a rate: to be called every few seconds.
+    pub(super) fn sample(&self) {
+        let now_nanos = self.clock.monotonic_nanos();
+        self.lock()
+            .tasks
+            .iter_mut()
+            .for_each(|task| task.sample(now_nanos));
+    }
+
+    /// Everything that the job measures.
+    pub(super) fn metrics(&self) -> JobMetrics {
+        let now_nanos = self.clock.monotonic_nanos();
+        let inner = self.lock();
+        let since = |nanos: u64| now_nanos.saturating_sub(nanos) / NANOS_PER_MS;
+        let times = StatusTimes {
+            status: inner.status,
+            for_ms: since(inner.status_since_nanos),
+            down_ms: inner.down_since_nanos.map(since),
+            restarts: inner.restarts,
+            full_restarts: inner.full_restarts,
+        };
+        JobMetrics {
+            job_id: self.job_id,
+            job_name: self.name.clone(),
+            metrics: job_metrics(times, &CheckpointNumbers(&inner.checkpoints)),
+            tasks: inner
+                .tasks
+                .iter()
+                .map(|task| self.subtask_metrics(task, now_nanos))
+                .collect(),
+        }
+    }
+
+    fn subtask_metrics(&self, task: &TaskView, now_nanos: u64) -> SubtaskMetrics {
+        let number = task.id.vertex as usize;
+        let vertex = self.vertices.get(number);
+        let names = self.operators.get(number).into_iter().flatten();
+        let operators = names.zip(task.operators.iter().zip(&task.operator_rates));
+        SubtaskMetrics {
+            task_id: vertex.map(|v| v.id.clone()).unwrap_or_default(),
+            task_name: vertex.map(|v| v.name.clone()).unwrap_or_default(),
+            subtask_index: task.id.subtask,
+            attempt: task.attempt,
+            metrics: task_metrics(&task.task, &task.task_rates, now_nanos),
+            operators: operators
+                .map(|((id, name), (metrics, rates))| OperatorInstanceMetrics {
+                    operator_id: id.clone(),
+                    operator_name: name.clone(),
+                    metrics: operator_metrics(metrics, rates, now_nanos),
+                })
+                .collect(),
+        }
+    }
+
+    pub(super) fn details(&self) -> JobDetails {
+        let now_ms = self.clock.now_ms();
         let inner = self.lock();
         JobDetails {
             job_id: self.job_id,
@@ -182,6 +258,7 @@ impl JobView {
             start_ms: self.start_ms,
             end_ms: inner.end_ms,
             now_ms,
+            duration_ms: self.ran_for_ms(&inner),
             restarts: inner.restarts,
             full_restarts: inner.full_restarts,
             root_exception: inner.root_exception.clone(),
@@ -195,72 +272,12 @@ impl JobView {
         }
     }
 
+    fn ran_for_ms(&self, inner: &Inner) -> i64 {
+        let end = inner.end_nanos.unwrap_or_else(|| self.clock.monotonic_nanos());
+        i64::try_from(end.saturating_sub(self.start_nanos) / NANOS_PER_MS).unwrap_or(i64::MAX)
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Adds what a histogram of one task says, by the names that Flink's REST interface gives such values. Of percentiles those of the slowest
-/// task count.
-fn add_statistics(counters: &mut BTreeMap<String, u64>, name: &str, statistics: &HistogramStatistics) {
-    *counters.entry(format!("{name}_count")).or_default() += statistics.count;
-    for (what, value) in [
-        ("p50", statistics.p50),
-        ("p99", statistics.p99),
-        ("max", statistics.max),
-    ] {
-        let slowest = counters.entry(format!("{name}_{what}")).or_default();
-        *slowest = value.max(*slowest);
-    }
-}
-
-fn sum_up(details: &VertexDetails, vertex: usize, tasks: &[TaskView]) -> VertexDetails {
-    let mut sum = details.clone();
-    let (mut busy, mut idle, mut backpressured) = (0, 0, 0);
-    let mut watermark = i64::MAX;
-    let mut counters: BTreeMap<String, u64> = BTreeMap::new();
-    let own = || tasks.iter().filter(|t| t.id.vertex as usize == vertex);
-    for t in own() {
-        sum.running += u32::from(t.state == TaskState::Running);
-        sum.finished += u32::from(t.state == TaskState::Finished);
-        sum.records_in += t.task.records_in();
-        sum.records_out += t.task.records_out();
-        busy += t.task.busy_nanos();
-        idle += t.task.idle_nanos();
-        backpressured += t.task.backpressured_nanos();
-        watermark = watermark.min(t.task.current_watermark());
-        for operator in &t.operators {
-            let of_state = operator.keyed_state.key_counts().into_iter();
-            let gauges = operator.gauges.values();
-            for (name, value) in operator.user.values().into_iter().chain(of_state).chain(gauges) {
-                *counters.entry(name).or_default() += value;
-            }
-            for (name, statistics) in operator.keyed_state.statistics() {
-                add_statistics(&mut counters, &name, &statistics);
-            }
-        }
-    }
-    if details.is_sink {
-        let taken = |t: &TaskView| {
-            t.operators
-                .last()
-                .map_or(0, |o| o.records_in.load(Ordering::Relaxed))
-        };
-        sum.records_out = own().map(taken).sum();
-    }
-    if details.is_source {
-        let emitted = |t: &TaskView| {
-            t.operators
-                .first()
-                .map_or(0, |o| o.records_out.load(Ordering::Relaxed))
-        };
-        sum.records_in = own().map(emitted).sum();
-    }
-    let total = (busy + idle + backpressured).max(1) as f64;
-    sum.busy = busy as f64 / total;
-    sum.idle = idle as f64 / total;
-    sum.backpressured = backpressured as f64 / total;
-    sum.watermark_ms = (own().next().is_some() && watermark != i64::MIN).then_some(watermark);
-    sum.counters = counters.into_iter().collect();
-    sum
 }

@@ -1,5 +1,6 @@
 //! What an operator gets when it is initialized.
 
+use super::WatermarkGauge;
 use millpond_api::function::MetricGroup;
 use millpond_core::host::Clock;
 use millpond_core::{Configuration, JobId, OperatorId};
@@ -8,8 +9,8 @@ use millpond_state::handle::OperatorSubtaskState;
 use millpond_state::metrics::StateMetrics;
 use millpond_state::stream::StateHandleReader;
 use millpond_types::SerializerRegistry;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 /// Where a task stands in its job.
 #[derive(Clone, Debug)]
@@ -53,9 +54,24 @@ pub struct OperatorMetrics {
     pub keyed_state: StateMetrics,
     /// What its state backend shows.
     pub gauges: Gauges,
+    /// The watermarks before and behind it, once it is open.
+    watermarks: OnceLock<(Option<WatermarkGauge>, WatermarkGauge)>,
 }
 
 impl OperatorMetrics {
+    /// Shows the watermarks that come in (a source has none) and go out.
+    pub fn show_watermarks(&self, input: Option<WatermarkGauge>, output: WatermarkGauge) {
+        // An instance is opened once.
+        let _ = self.watermarks.set((input, output));
+    }
+    /// The last watermark that came in; [`i64::MIN`] before the first. `None` for a source, and before it is open.
+    pub fn input_watermark(&self) -> Option<i64> {
+        self.watermarks.get()?.0.as_ref().map(WatermarkGauge::get)
+    }
+    /// The last watermark that went out; [`i64::MIN`] before the first.
+    pub fn output_watermark(&self) -> i64 {
+        self.watermarks.get().map_or(i64::MIN, |(_, output)| output.get())
+    }
     /// Notes how many bytes the last snapshot took.
     pub fn set_state_size(&self, bytes: u64) {
         self.state_size_bytes.store(bytes, Ordering::Relaxed);

@@ -1,6 +1,6 @@
 //! What stands behind an operator with several consumers, or with none.
 
-use super::{ChainOutput, ChainVisitor};
+use super::{ChainOutput, ChainVisitor, WatermarkGauge};
 use crate::element::WatermarkStatus;
 use millpond_api::{Output, Watermark};
 use millpond_core::Result;
@@ -8,6 +8,7 @@ use millpond_core::Result;
 /// Every record to each of several outputs; all but the last get a clone.
 pub struct FanOut<T> {
     outputs: Vec<Box<dyn ChainOutput<T>>>,
+    watermarks: WatermarkGauge,
 }
 
 impl<T: Clone + 'static> FanOut<T> {
@@ -17,9 +18,16 @@ impl<T: Clone + 'static> FanOut<T> {
             Some(only) if outputs.is_empty() => only,
             Some(last) => {
                 outputs.push(last);
-                Box::new(FanOut { outputs })
+                Box::new(Self::new(outputs))
             }
-            None => Box::new(FanOut { outputs }),
+            None => Box::new(Self::new(outputs)),
+        }
+    }
+
+    fn new(outputs: Vec<Box<dyn ChainOutput<T>>>) -> Self {
+        FanOut {
+            outputs,
+            watermarks: WatermarkGauge::default(),
         }
     }
 }
@@ -38,6 +46,7 @@ impl<T: Clone> Output<T> for FanOut<T> {
 
 impl<T: Clone> ChainOutput<T> for FanOut<T> {
     fn emit_watermark(&mut self, watermark: Watermark) -> Result<()> {
+        self.watermarks.set(watermark);
         self.outputs
             .iter_mut()
             .try_for_each(|o| o.emit_watermark(watermark))
@@ -46,6 +55,9 @@ impl<T: Clone> ChainOutput<T> for FanOut<T> {
         self.outputs
             .iter_mut()
             .try_for_each(|o| o.emit_watermark_status(status))
+    }
+    fn watermark_gauge(&self) -> WatermarkGauge {
+        self.watermarks.clone()
     }
     fn visit(&mut self, visitor: &mut dyn ChainVisitor) -> Result<()> {
         self.outputs.iter_mut().try_for_each(|o| o.visit(visitor))

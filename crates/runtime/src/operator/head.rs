@@ -2,7 +2,7 @@
 
 use super::{
     ChainLink, ChainOutput, ChainVisitor, OneInputOperator, OperatorContext, SnapshotFuture, StreamOperator,
-    TwoInputOperator, VisitOrder, blame,
+    TwoInputOperator, VisitOrder, WatermarkGauge, blame,
 };
 use crate::element::{RecordBatch, WatermarkStatus};
 use crate::task::TaskChain;
@@ -63,20 +63,29 @@ struct Core<O: TwoInputOperator> {
     operator: O,
     id: OperatorId,
     out: Box<dyn ChainOutput<O::Out>>,
+    /// Of both inputs together.
+    watermarks: WatermarkGauge,
 }
 
 impl<O: TwoInputOperator> TwoInputHead<O> {
     /// The chain that begins with `operator`.
     pub fn new(operator: O, id: OperatorId, out: Box<dyn ChainOutput<O::Out>>) -> Self {
         TwoInputHead {
-            core: Core { operator, id, out },
+            core: Core {
+                operator,
+                id,
+                out,
+                watermarks: WatermarkGauge::default(),
+            },
         }
     }
 }
 
 impl<O: TwoInputOperator> TaskChain for TwoInputHead<O> {
     fn process_records(&mut self, input: usize, records: RecordBatch) -> Result<()> {
-        let Core { operator, id, out } = &mut self.core;
+        let Core {
+            operator, id, out, ..
+        } = &mut self.core;
         blame(id, || {
             if input == 0 {
                 for (value, timestamp) in records.downcast::<O::In1>()? {
@@ -91,11 +100,19 @@ impl<O: TwoInputOperator> TaskChain for TwoInputHead<O> {
         })
     }
     fn process_watermark(&mut self, watermark: Watermark) -> Result<()> {
-        let Core { operator, id, out } = &mut self.core;
+        let Core {
+            operator,
+            id,
+            out,
+            watermarks,
+        } = &mut self.core;
+        watermarks.set(watermark);
         blame(id, || operator.process_watermark(watermark, &mut **out))
     }
     fn process_watermark_status(&mut self, status: WatermarkStatus) -> Result<()> {
-        let Core { operator, id, out } = &mut self.core;
+        let Core {
+            operator, id, out, ..
+        } = &mut self.core;
         blame(id, || operator.process_watermark_status(status, &mut **out))
     }
     fn poll_source(&mut self) -> Result<InputStatus> {
@@ -120,6 +137,8 @@ impl<O: TwoInputOperator> StreamOperator for Core<O> {
         self.id
     }
     fn initialize(&mut self, ctx: OperatorContext) -> Result<()> {
+        ctx.metrics
+            .show_watermarks(Some(self.watermarks.clone()), self.out.watermark_gauge());
         self.operator.initialize(ctx, &mut *self.out)
     }
     fn snapshot_state(&mut self, barrier: &CheckpointBarrier) -> Result<SnapshotFuture> {

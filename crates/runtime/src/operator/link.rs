@@ -2,7 +2,7 @@
 
 use super::{
     ChainOutput, ChainVisitor, OneInputOperator, OperatorContext, SnapshotFuture, StreamOperator, VisitOrder,
-    blame,
+    WatermarkGauge, blame,
 };
 use crate::element::WatermarkStatus;
 use millpond_api::{Output, Watermark};
@@ -21,13 +21,19 @@ struct Core<O: OneInputOperator> {
     operator: O,
     id: OperatorId,
     out: Box<dyn ChainOutput<O::Out>>,
+    watermarks: WatermarkGauge,
 }
 
 impl<O: OneInputOperator> ChainLink<O> {
     /// Chains `operator` before `out`.
     pub fn new(operator: O, id: OperatorId, out: Box<dyn ChainOutput<O::Out>>) -> Self {
         ChainLink {
-            core: Core { operator, id, out },
+            core: Core {
+                operator,
+                id,
+                out,
+                watermarks: WatermarkGauge::default(),
+            },
         }
     }
 }
@@ -48,19 +54,32 @@ impl<O: OneInputOperator> ChainLink<O> {
 impl<O: OneInputOperator> Output<O::In> for ChainLink<O> {
     #[inline]
     fn collect(&mut self, value: O::In, timestamp: i64) -> Result<()> {
-        let Core { operator, id, out } = &mut self.core;
+        let Core {
+            operator, id, out, ..
+        } = &mut self.core;
         blame(id, || operator.process_element(value, timestamp, &mut **out))
     }
 }
 
 impl<O: OneInputOperator> ChainOutput<O::In> for ChainLink<O> {
     fn emit_watermark(&mut self, watermark: Watermark) -> Result<()> {
-        let Core { operator, id, out } = &mut self.core;
+        let Core {
+            operator,
+            id,
+            out,
+            watermarks,
+        } = &mut self.core;
+        watermarks.set(watermark);
         blame(id, || operator.process_watermark(watermark, &mut **out))
     }
     fn emit_watermark_status(&mut self, status: WatermarkStatus) -> Result<()> {
-        let Core { operator, id, out } = &mut self.core;
+        let Core {
+            operator, id, out, ..
+        } = &mut self.core;
         blame(id, || operator.process_watermark_status(status, &mut **out))
+    }
+    fn watermark_gauge(&self) -> WatermarkGauge {
+        self.core.watermarks.clone()
     }
     fn visit(&mut self, visitor: &mut dyn ChainVisitor) -> Result<()> {
         match visitor.order() {
@@ -81,6 +100,8 @@ impl<O: OneInputOperator> StreamOperator for Core<O> {
         self.id
     }
     fn initialize(&mut self, ctx: OperatorContext) -> Result<()> {
+        ctx.metrics
+            .show_watermarks(Some(self.watermarks.clone()), self.out.watermark_gauge());
         self.operator.initialize(ctx, &mut *self.out)
     }
     fn prepare_snapshot_pre_barrier(&mut self) -> Result<()> {

@@ -10,6 +10,7 @@ mod fan_out;
 mod head;
 mod link;
 mod two_input;
+mod watermark_gauge;
 
 pub(crate) use blame::{blame, take_blamed};
 pub use context::{OperatorContext, OperatorMetrics, RestoredState, TaskInfo};
@@ -17,6 +18,7 @@ pub use fan_out::FanOut;
 pub use head::{OneInputHead, TwoInputHead};
 pub use link::ChainLink;
 pub use two_input::TwoInputOperator;
+pub use watermark_gauge::WatermarkGauge;
 
 use crate::element::{StreamElement, WatermarkStatus};
 use crate::task::query::not_keyed;
@@ -40,6 +42,9 @@ pub trait ChainOutput<T>: Output<T> {
     /// # Errors
     /// As [`Output::collect`].
     fn emit_watermark_status(&mut self, status: WatermarkStatus) -> Result<()>;
+
+    /// Shows the watermarks that pass here.
+    fn watermark_gauge(&self) -> WatermarkGauge;
 
     /// Shows `visitor` every operator and every channel writer from here on, in the order that it asks for.
     ///

@@ -116,6 +116,10 @@ impl SubtaskCheckpoints {
                 .saturating_sub(alignment_ms),
             ..SubtaskMetrics::default()
         };
+        self.signal.metrics().set_checkpoint(
+            alignment_nanos,
+            metrics.start_delay_ms.saturating_mul(NANOS_PER_MS),
+        );
         let job = self.async_part(barrier, futures, metrics, now_nanos);
         self.checkpointing.executor.execute(job);
     }
@@ -172,6 +176,8 @@ struct AsyncPart {
 
 impl AsyncPart {
     fn run(mut self) {
+        let task = self.reporter.task;
+        let _entered = tracing::info_span!("snapshot", checkpoint = self.barrier.checkpoint, %task).entered();
         let futures = std::mem::take(&mut self.futures);
         let mut operators = Vec::with_capacity(futures.len());
         let written = catch_unwind(AssertUnwindSafe(|| self.write(futures, &mut operators)))

@@ -41,6 +41,16 @@ pub fn run_task_thread(deployment: TaskDeployment) -> Result<JoinHandle<()>> {
         deployment.info.parallelism
     );
     spawn(name, move || {
+        // Whatever is logged on this thread, by user functions too, tells where.
+        let info = &deployment.info;
+        let span = tracing::info_span!(
+            "task",
+            job = %info.job_id,
+            task = info.task_name,
+            subtask = info.subtask_index,
+            attempt = info.attempt
+        );
+        let _entered = span.entered();
         let mut task = StreamTask::new(deployment);
         while let Driven::Step(step) = drive(&mut task) {
             task.rest(step);

@@ -11,6 +11,8 @@ pub struct TaskMetrics {
     idle_nanos: AtomicU64,
     backpressured_nanos: AtomicU64,
     current_watermark: AtomicI64,
+    alignment_nanos: AtomicU64,
+    start_delay_nanos: AtomicU64,
 }
 
 impl Default for TaskMetrics {
@@ -22,6 +24,8 @@ impl Default for TaskMetrics {
             idle_nanos: AtomicU64::new(0),
             backpressured_nanos: AtomicU64::new(0),
             current_watermark: AtomicI64::new(i64::MIN),
+            alignment_nanos: AtomicU64::new(0),
+            start_delay_nanos: AtomicU64::new(0),
         }
     }
 }
@@ -52,6 +56,15 @@ impl TaskMetrics {
         self.current_watermark.load(Ordering::Relaxed)
     }
 
+    /// Nanoseconds that the last alignment took. Flink's `checkpointAlignmentTime`.
+    pub fn alignment_nanos(&self) -> u64 {
+        self.alignment_nanos.load(Ordering::Relaxed)
+    }
+    /// Nanoseconds from the trigger of the last checkpoint to its first barrier here. Flink's `checkpointStartDelayNanos`.
+    pub fn start_delay_nanos(&self) -> u64 {
+        self.start_delay_nanos.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn add_records_in(&self, records: u64) {
         self.records_in.fetch_add(records, Ordering::Relaxed);
     }
@@ -66,6 +79,10 @@ impl TaskMetrics {
     }
     pub(crate) fn add_backpressured_nanos(&self, nanos: u64) {
         self.backpressured_nanos.fetch_add(nanos, Ordering::Relaxed);
+    }
+    pub(crate) fn set_checkpoint(&self, alignment_nanos: u64, start_delay_nanos: u64) {
+        self.alignment_nanos.store(alignment_nanos, Ordering::Relaxed);
+        self.start_delay_nanos.store(start_delay_nanos, Ordering::Relaxed);
     }
     pub(crate) fn set_current_watermark(&self, timestamp: i64) {
         self.current_watermark.store(timestamp, Ordering::Relaxed);

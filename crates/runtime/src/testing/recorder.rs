@@ -1,7 +1,7 @@
 //! The end of a harness's chain: it keeps what comes out.
 
 use crate::element::WatermarkStatus;
-use crate::operator::{ChainOutput, ChainVisitor};
+use crate::operator::{ChainOutput, ChainVisitor, WatermarkGauge};
 use millpond_api::{NO_TIMESTAMP, Output, Watermark};
 use millpond_core::Result;
 use std::any::Any;
@@ -58,6 +58,9 @@ impl<T> ChainOutput<T> for Recorder<T> {
     fn emit_watermark_status(&mut self, status: WatermarkStatus) -> Result<()> {
         self.elements.borrow_mut().push(Element::Status(status));
         Ok(())
+    }
+    fn watermark_gauge(&self) -> WatermarkGauge {
+        WatermarkGauge::default()
     }
     fn visit(&mut self, _visitor: &mut dyn ChainVisitor) -> Result<()> {
         Ok(())

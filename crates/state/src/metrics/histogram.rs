@@ -18,8 +18,16 @@ pub struct HistogramStatistics {
     pub min: u64,
     /// Half of the values are no greater.
     pub p50: u64,
+    /// 75 of 100 values are no greater.
+    pub p75: u64,
+    /// 95 of 100 values are no greater.
+    pub p95: u64,
+    /// 98 of 100 values are no greater.
+    pub p98: u64,
     /// 99 of 100 values are no greater.
     pub p99: u64,
+    /// 999 of 1000 values are no greater.
+    pub p999: u64,
     /// The greatest value in the window.
     pub max: u64,
     /// The mean, rounded down.
@@ -56,17 +64,22 @@ impl Histogram {
             .map(|v| v.load(Ordering::Relaxed))
             .collect();
         values.sort_unstable();
+        // The place of the value that so many of a thousand are no greater than.
         let at = |share: usize| {
             values
-                .get((values.len() * share).div_ceil(100).saturating_sub(1))
+                .get((values.len() * share).div_ceil(1000).saturating_sub(1))
                 .copied()
         };
         let sum: u128 = values.iter().map(|v| u128::from(*v)).sum();
         Some(HistogramStatistics {
             count,
             min: *values.first()?,
-            p50: at(50)?,
-            p99: at(99)?,
+            p50: at(500)?,
+            p75: at(750)?,
+            p95: at(950)?,
+            p98: at(980)?,
+            p99: at(990)?,
+            p999: at(999)?,
             max: *values.last()?,
             mean: u64::try_from(sum / values.len() as u128).unwrap_or(u64::MAX),
         })
@@ -94,5 +107,6 @@ mod tests {
             (all.count, all.min, all.p50, all.p99, all.max, all.mean),
             (101, 1, 50, 99, 100, 50)
         );
+        assert_eq!((all.p75, all.p95, all.p98, all.p999), (75, 95, 98, 100));
     }
 }

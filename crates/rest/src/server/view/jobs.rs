@@ -67,7 +67,7 @@ pub(in crate::server) fn job_summary(d: &JobDetails) -> JobSummary {
         state: d.status.as_str().to_string(),
         start_time: d.start_ms,
         end_time: d.end_ms.unwrap_or(-1),
-        duration: duration(d),
+        duration: d.duration_ms,
         last_modification: d
             .status_timestamps_ms
             .values()
@@ -96,7 +96,7 @@ pub(in crate::server) fn job(d: &JobDetails) -> Job {
         state: d.status.as_str().to_string(),
         start_time: d.start_ms,
         end_time: d.end_ms.unwrap_or(-1),
-        duration: duration(d),
+        duration: d.duration_ms,
         max_parallelism: d
             .vertices
             .iter()
@@ -125,10 +125,6 @@ pub(in crate::server) fn exceptions(d: &JobDetails) -> Exceptions {
             truncated: d.restarts > 1,
         },
     }
-}
-
-fn duration(d: &JobDetails) -> i64 {
-    d.end_ms.unwrap_or(d.now_ms).saturating_sub(d.start_ms)
 }
 
 fn vertex(v: &VertexDetails, status: JobStatus) -> Vertex {

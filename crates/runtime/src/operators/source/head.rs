@@ -90,6 +90,7 @@ impl<S: Source> StreamOperator for Core<S> {
         self.id
     }
     fn initialize(&mut self, ctx: OperatorContext) -> Result<()> {
+        ctx.metrics.show_watermarks(None, self.out.watermark_gauge());
         self.operator.initialize(&ctx)
     }
     fn snapshot_state(&mut self, barrier: &CheckpointBarrier) -> Result<SnapshotFuture> {

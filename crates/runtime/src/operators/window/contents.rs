@@ -126,11 +126,21 @@ impl<A: AggregateFunction, F: ProcessWindowFunction> AggregatedContents<A, F> {
     }
 }
 
-/// What is the same whatever the state is.
+/// What is the same whatever the state is. It is opened by the type's own `open_state`.
 macro_rules! with_state_and_function {
     () => {
         type Out = F::Out;
 
+        fn open(
+            &mut self,
+            ctx: &mut RuntimeContext<'_, F::Key>,
+            scope: &mut WindowScope<F::Window>,
+            merging: bool,
+        ) -> Result<()> {
+            self.open_state(ctx)?;
+            let mut ctx = WindowRuntimeContext::new(ctx.reborrow(), scope, merging);
+            self.function.open(&mut ctx)
+        }
         fn select(&self, window: F::Window) -> Result<()> {
             self.state.set_current_namespace(window)
         }
@@ -149,6 +159,39 @@ macro_rules! with_state_and_function {
     };
 }
 
+/// What is the same where the state gives one value.
+macro_rules! fire_with_one_value {
+    () => {
+        fn fire(
+            &mut self,
+            key: &F::Key,
+            ctx: &mut ProcessWindowContext<'_, F::Window>,
+            out: &mut Collector<'_, F::Out>,
+        ) -> Result<()> {
+            match self.state.get()? {
+                Some(value) => self
+                    .function
+                    .process(key, slice::from_ref(&value), ctx, out),
+                None => Ok(()),
+            }
+        }
+    };
+}
+
+impl<F> ListedContents<F>
+where
+    F: ProcessWindowFunction,
+    F::In: StateType,
+{
+    fn open_state(&mut self, ctx: &mut RuntimeContext<'_, F::Key>) -> Result<()> {
+        let descriptor = ListStateDescriptor::new(STATE_NAME);
+        self.state =
+            ctx.keyed_backend()?
+                .list_state(descriptor, F::Window::serializer(), F::Window::default())?;
+        Ok(())
+    }
+}
+
 impl<F> WindowContents<F::Key, F::In, F::Window> for ListedContents<F>
 where
     F: ProcessWindowFunction,
@@ -156,19 +199,6 @@ where
 {
     with_state_and_function!();
 
-    fn open(
-        &mut self,
-        ctx: &mut RuntimeContext<'_, F::Key>,
-        scope: &mut WindowScope<F::Window>,
-        merging: bool,
-    ) -> Result<()> {
-        let descriptor = ListStateDescriptor::new(STATE_NAME);
-        self.state =
-            ctx.keyed_backend()?
-                .list_state(descriptor, F::Window::serializer(), F::Window::default())?;
-        let mut ctx = WindowRuntimeContext::new(ctx.reborrow(), scope, merging);
-        self.function.open(&mut ctx)
-    }
     fn add(&self, value: F::In) -> Result<()> {
         self.state.add(value)
     }
@@ -188,20 +218,13 @@ where
     }
 }
 
-impl<R, F> WindowContents<F::Key, F::In, F::Window> for ReducedContents<R, F>
+impl<R, F> ReducedContents<R, F>
 where
     R: Fn(&mut F::In, F::In) + 'static,
     F: ProcessWindowFunction,
     F::In: StateType,
 {
-    with_state_and_function!();
-
-    fn open(
-        &mut self,
-        ctx: &mut RuntimeContext<'_, F::Key>,
-        scope: &mut WindowScope<F::Window>,
-        merging: bool,
-    ) -> Result<()> {
+    fn open_state(&mut self, ctx: &mut RuntimeContext<'_, F::Key>) -> Result<()> {
         let reduce = Arc::clone(&self.reduce);
         let descriptor =
             ReducingStateDescriptor::new(STATE_NAME, move |reduced: &mut F::In, value: F::In| {
@@ -210,22 +233,38 @@ where
         self.state =
             ctx.keyed_backend()?
                 .reducing_state(descriptor, F::Window::serializer(), F::Window::default())?;
-        let mut ctx = WindowRuntimeContext::new(ctx.reborrow(), scope, merging);
-        self.function.open(&mut ctx)
+        Ok(())
     }
+}
+
+impl<R, F> WindowContents<F::Key, F::In, F::Window> for ReducedContents<R, F>
+where
+    R: Fn(&mut F::In, F::In) + 'static,
+    F: ProcessWindowFunction,
+    F::In: StateType,
+{
+    with_state_and_function!();
+    fire_with_one_value!();
+
     fn add(&self, value: F::In) -> Result<()> {
         self.state.add(value)
     }
-    fn fire(
-        &mut self,
-        key: &F::Key,
-        ctx: &mut ProcessWindowContext<'_, F::Window>,
-        out: &mut Collector<'_, F::Out>,
-    ) -> Result<()> {
-        match self.state.get()? {
-            Some(reduced) => self.function.process(key, slice::from_ref(&reduced), ctx, out),
-            None => Ok(()),
-        }
+}
+
+impl<A, F> AggregatedContents<A, F>
+where
+    A: AggregateFunction<Out = F::In> + Clone,
+    A::Acc: StateType,
+    F: ProcessWindowFunction,
+{
+    fn open_state(&mut self, ctx: &mut RuntimeContext<'_, F::Key>) -> Result<()> {
+        let descriptor = AggregatingStateDescriptor::new(STATE_NAME, self.aggregate.clone());
+        self.state = ctx.keyed_backend()?.aggregating_state(
+            descriptor,
+            F::Window::serializer(),
+            F::Window::default(),
+        )?;
+        Ok(())
     }
 }
 
@@ -236,34 +275,9 @@ where
     F: ProcessWindowFunction,
 {
     with_state_and_function!();
+    fire_with_one_value!();
 
-    fn open(
-        &mut self,
-        ctx: &mut RuntimeContext<'_, F::Key>,
-        scope: &mut WindowScope<F::Window>,
-        merging: bool,
-    ) -> Result<()> {
-        let descriptor = AggregatingStateDescriptor::new(STATE_NAME, self.aggregate.clone());
-        self.state = ctx.keyed_backend()?.aggregating_state(
-            descriptor,
-            F::Window::serializer(),
-            F::Window::default(),
-        )?;
-        let mut ctx = WindowRuntimeContext::new(ctx.reborrow(), scope, merging);
-        self.function.open(&mut ctx)
-    }
     fn add(&self, value: A::In) -> Result<()> {
         self.state.add(value)
-    }
-    fn fire(
-        &mut self,
-        key: &F::Key,
-        ctx: &mut ProcessWindowContext<'_, F::Window>,
-        out: &mut Collector<'_, F::Out>,
-    ) -> Result<()> {
-        match self.state.get()? {
-            Some(result) => self.function.process(key, slice::from_ref(&result), ctx, out),
-            None => Ok(()),
-        }
     }
 }

@@ -3,11 +3,13 @@
 //!
 //! | file | what it holds |
 //! |---|---|
-//! | `operator` | what is done with an element and with a timer |
+//! | `operator` | opens the states, assigns windows, fires timers |
+//! | `call` | what an element or a timer does to its windows |
 //! | `contents` | what is kept of a window: its elements, or what they were reduced or aggregated to |
 //! | `merging` | which windows became one, and where their contents are |
 //! | `timers` | the timers of one key and one window |
 
+mod call;
 mod contents;
 mod merging;
 mod operator;

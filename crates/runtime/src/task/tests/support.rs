@@ -5,7 +5,7 @@ use crate::element::{RecordBatch, WatermarkStatus};
 use crate::graph::{ChainFactory, Exchange, OperatorDescription};
 use crate::operator::{
     ChainLink, ChainOutput, ChainVisitor, OneInputOperator, OperatorContext, RestoredState, SnapshotFuture,
-    StreamOperator, TaskInfo, VisitOrder,
+    StreamOperator, TaskInfo, VisitOrder, WatermarkGauge,
 };
 use crate::task::*;
 use bytes::Bytes;
@@ -373,6 +373,9 @@ impl<T> ChainOutput<T> for Nowhere {
     }
     fn emit_watermark_status(&mut self, _status: WatermarkStatus) -> Result<()> {
         Ok(())
+    }
+    fn watermark_gauge(&self) -> WatermarkGauge {
+        WatermarkGauge::default()
     }
     fn visit(&mut self, _visitor: &mut dyn ChainVisitor) -> Result<()> {
         Ok(())
