@@ -5,13 +5,17 @@
 
 /// The bytes that memory is fetched by.
 const CACHE_LINE: usize = 64;
+/// What allocators align at least, so that no smaller element of a vector lies across two lines.
+const ALLOCATED_ALIGN: usize = 16;
 
 /// Asks for the beginning of a slice, at most so many lines of memory. Changes nothing; on processors without such a hint it
 /// does nothing.
 #[inline]
 pub fn prefetch_slice<T>(slice: &[T], lines: usize) {
     let start = slice.as_ptr().cast::<u8>();
-    for line in 0..size_of_val(slice).div_ceil(CACHE_LINE).min(lines) {
+    let in_line = start.addr() % CACHE_LINE;
+    let start = start.wrapping_sub(in_line);
+    for line in 0..(in_line + size_of_val(slice)).div_ceil(CACHE_LINE).min(lines) {
         prefetch_line(start.wrapping_add(line * CACHE_LINE));
     }
 }
@@ -20,7 +24,17 @@ pub fn prefetch_slice<T>(slice: &[T], lines: usize) {
 #[inline]
 pub fn prefetch_at<T>(slice: &[T], index: usize) {
     if let Some(element) = slice.get(index) {
-        prefetch_line(std::ptr::from_ref(element).cast());
+        prefetch(element);
+    }
+}
+
+/// Asks for a value: for its first line of memory, and for its last, which is another one when it lies across two.
+#[inline]
+pub fn prefetch<T>(value: &T) {
+    let start = std::ptr::from_ref(value).cast::<u8>();
+    prefetch_line(start);
+    if size_of::<T>() > align_of::<T>().max(ALLOCATED_ALIGN) {
+        prefetch_line(start.wrapping_add(size_of::<T>() - 1));
     }
 }
 

@@ -23,7 +23,7 @@ const SHARD_TARGET_VALUES: usize = 384;
 const SHARD_TARGET_COLLECTIONS: usize = 96;
 
 /// How much of a list is asked for ahead; behind it the processor has seen the direction by itself.
-const PREFETCHED_LINES: usize = 16;
+const PREFETCHED_LINES: usize = 4;
 
 /// Writes and reads keys with their namespaces.
 #[derive(Debug)]

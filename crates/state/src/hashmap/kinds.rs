@@ -12,6 +12,9 @@ use millpond_core::{Error, Result};
 use millpond_types::StateKey;
 use std::rc::Rc;
 
+/// The room of a list with its first element, to which more will most likely be added.
+const LIST_CAPACITY_FIRST: usize = 4;
+
 /// A table of values.
 type ValueTable<K, N, V> = Rc<TableState<K, N, V, ValueCodec<V>>>;
 /// A table of maps.
@@ -118,7 +121,12 @@ fn no_value(name: &str) -> Error {
 
 impl<K: StateKey, N: Namespace, T: StateData> ListAccess<T, N> for HashMapList<K, N, T> {
     fn add(&self, value: T) -> Result<()> {
-        self.state.upsert(value, Vec::push, |value| vec![value])
+        let create = |value| {
+            let mut list = Vec::with_capacity(LIST_CAPACITY_FIRST);
+            list.push(value);
+            list
+        };
+        self.state.upsert(value, Vec::push, create)
     }
     fn add_all(&self, values: Vec<T>) -> Result<()> {
         if values.is_empty() {

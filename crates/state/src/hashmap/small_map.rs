@@ -1,90 +1,130 @@
 //! The map inside an entry of a map state: a vector of entries, with an index once it is large.
 //!
 //! Most user maps are small; a scan over a few entries beats hashing, and one vector iterates and clones fast. From
-//! [`INDEX_FROM`] entries on, a hash table of positions makes lookups constant.
+//! [`INDEX_FROM`] entries on, a hash table of positions makes lookups constant. A map takes no more room than its vector: with a
+//! key of eight bytes, two of them share a line of memory and none lies across two.
 
 use hashbrown::HashTable;
 use millpond_core::hash::fixed_hash;
-use millpond_core::memory::prefetch_slice;
+use millpond_core::memory::{prefetch, prefetch_slice};
 use std::hash::Hash;
 
 /// From how many entries on there is an index.
 const INDEX_FROM: usize = 17;
 
 /// How much of a map is asked for ahead: what a scan for one of a few entries reads.
-const PREFETCHED_LINES: usize = 2;
+const PREFETCHED_LINES: usize = 3;
 
 /// A map that keeps its entries in the order in which they came (a removal moves the last one into the gap).
 #[derive(Clone, Debug)]
-pub(crate) struct SmallMap<K, V> {
+pub(crate) struct SmallMap<K, V>(Layout<K, V>);
+
+#[derive(Clone, Debug)]
+enum Layout<K, V> {
+    Few(Vec<(K, V)>),
+    Many(Box<Indexed<K, V>>),
+}
+
+#[derive(Clone, Debug)]
+struct Indexed<K, V> {
     entries: Vec<(K, V)>,
-    /// Positions in `entries`; `None` while there are few.
-    index: Option<Box<HashTable<u32>>>,
+    /// Positions in `entries`.
+    index: HashTable<u32>,
 }
 
 impl<K, V> Default for SmallMap<K, V> {
     fn default() -> Self {
-        SmallMap {
-            entries: Vec::new(),
-            index: None,
-        }
+        SmallMap(Layout::Few(Vec::new()))
     }
 }
 
-impl<K: Hash + Eq, V> SmallMap<K, V> {
+impl<K, V> SmallMap<K, V> {
+    #[inline]
+    fn entries(&self) -> &Vec<(K, V)> {
+        match &self.0 {
+            Layout::Few(entries) => entries,
+            Layout::Many(map) => &map.entries,
+        }
+    }
+
+    #[cfg(feature = "rocksdb")]
+    #[inline]
+    fn entries_mut(&mut self) -> &mut Vec<(K, V)> {
+        match &mut self.0 {
+            Layout::Few(entries) => entries,
+            Layout::Many(map) => &mut map.entries,
+        }
+    }
+
     #[inline]
     pub(crate) fn len(&self) -> usize {
-        self.entries.len()
+        self.entries().len()
     }
 
     /// Asks for the memory that an access begins with.
     #[inline]
     pub(super) fn prefetch(&self) {
-        prefetch_slice(&self.entries, PREFETCHED_LINES);
+        match &self.0 {
+            Layout::Few(entries) => prefetch_slice(entries, PREFETCHED_LINES),
+            Layout::Many(map) => prefetch(&**map),
+        }
     }
 
     #[inline]
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
-        self.entries.iter().map(|(k, v)| (k, v))
+        self.entries().iter().map(|(k, v)| (k, v))
     }
 
     /// The entries from a position on.
     pub(super) fn iter_from(&self, position: usize) -> impl Iterator<Item = (&K, &V)> {
-        self.entries.iter().skip(position).map(|(k, v)| (k, v))
+        self.entries().iter().skip(position).map(|(k, v)| (k, v))
     }
 
+    /// What it takes beside its own size and what its entries own.
+    #[cfg(feature = "rocksdb")]
+    #[inline]
+    pub(crate) fn heap_bytes(&self) -> usize {
+        let index = match &self.0 {
+            Layout::Few(_) => 0,
+            Layout::Many(map) => size_of::<Indexed<K, V>>() + map.index.capacity() * size_of::<u64>(),
+        };
+        self.entries().capacity() * size_of::<(K, V)>() + index
+    }
+}
+
+impl<K: Hash + Eq, V> SmallMap<K, V> {
     #[inline]
     fn position(&self, key: &K) -> Option<usize> {
-        match &self.index {
-            None => self.entries.iter().position(|(k, _)| k == key),
-            Some(index) => index
-                .find(fixed_hash(key), |i| self.key_at(*i) == Some(key))
-                .map(|i| *i as usize),
+        match &self.0 {
+            Layout::Few(entries) => entries.iter().position(|(k, _)| k == key),
+            Layout::Many(map) => map.position(key),
         }
-    }
-
-    fn key_at(&self, position: u32) -> Option<&K> {
-        self.entries.get(position as usize).map(|(k, _)| k)
     }
 
     #[inline]
     pub(crate) fn get(&self, key: &K) -> Option<&V> {
-        let position = self.position(key)?;
-        self.entries.get(position).map(|(_, v)| v)
+        match &self.0 {
+            Layout::Few(entries) => entries.iter().find(|(k, _)| k == key).map(|(_, v)| v),
+            Layout::Many(map) => map.entries.get(map.position(key)?).map(|(_, v)| v),
+        }
     }
 
-    #[cfg(feature = "rocksdb")]
     #[inline]
     pub(crate) fn get_mut(&mut self, key: &K) -> Option<&mut V> {
-        let position = self.position(key)?;
-        self.entries.get_mut(position).map(|(_, v)| v)
+        match &mut self.0 {
+            Layout::Few(entries) => entries.iter_mut().find(|(k, _)| k == key).map(|(_, v)| v),
+            Layout::Many(map) => {
+                let position = map.position(key)?;
+                map.entries.get_mut(position).map(|(_, v)| v)
+            }
+        }
     }
 
     /// Removes the entries of which `keep` says false.
     #[cfg(feature = "rocksdb")]
     pub(crate) fn retain(&mut self, mut keep: impl FnMut(&K, &mut V) -> bool) {
         let mut position = 0;
-        while let Some((key, value)) = self.entries.get_mut(position) {
+        while let Some((key, value)) = self.entries_mut().get_mut(position) {
             if keep(key, value) {
                 position += 1;
             } else {
@@ -93,38 +133,24 @@ impl<K: Hash + Eq, V> SmallMap<K, V> {
         }
     }
 
-    /// What it takes beside its own size and what its entries own.
-    #[cfg(feature = "rocksdb")]
-    #[inline]
-    pub(crate) fn heap_bytes(&self) -> usize {
-        let index = self
-            .index
-            .as_ref()
-            .map_or(0, |index| index.capacity() * size_of::<u64>());
-        self.entries.capacity() * size_of::<(K, V)>() + index
-    }
-
     #[inline]
     pub(crate) fn insert(&mut self, key: K, value: V) {
-        match self.position(&key).and_then(|p| self.entries.get_mut(p)) {
-            Some((_, v)) => *v = value,
+        match self.get_mut(&key) {
+            Some(slot) => *slot = value,
             None => self.push(key, value),
         }
     }
 
+    #[inline(never)]
     fn push(&mut self, key: K, value: V) {
-        let position = self.entries.len() as u32;
-        let hash = self.index.is_some().then(|| fixed_hash(&key));
-        self.entries.push((key, value));
-        let entries = &self.entries;
-        if let (Some(index), Some(hash)) = (&mut self.index, hash) {
-            index.insert_unique(hash, position, |i| hash_at(entries, *i));
-        } else if self.entries.len() >= INDEX_FROM {
-            let mut index = HashTable::with_capacity(self.entries.len() * 2);
-            for (i, (k, _)) in entries.iter().enumerate() {
-                index.insert_unique(fixed_hash(k), i as u32, |i| hash_at(entries, *i));
+        match &mut self.0 {
+            Layout::Few(entries) => {
+                entries.push((key, value));
+                if entries.len() >= INDEX_FROM {
+                    self.0 = Layout::Many(Box::new(Indexed::new(std::mem::take(entries))));
+                }
             }
-            self.index = Some(Box::new(index));
+            Layout::Many(map) => map.push(key, value),
         }
     }
 
@@ -135,27 +161,55 @@ impl<K: Hash + Eq, V> SmallMap<K, V> {
 
     /// Removes the entry at a position; the last one moves there.
     pub(super) fn remove_at(&mut self, position: usize) -> Option<V> {
+        match &mut self.0 {
+            Layout::Few(entries) => (position < entries.len()).then(|| entries.swap_remove(position).1),
+            Layout::Many(map) => {
+                let removed = map.remove_at(position);
+                if map.entries.len() * 2 < INDEX_FROM {
+                    self.0 = Layout::Few(std::mem::take(&mut map.entries));
+                }
+                removed
+            }
+        }
+    }
+}
+
+impl<K: Hash + Eq, V> Indexed<K, V> {
+    fn new(entries: Vec<(K, V)>) -> Self {
+        let mut index = HashTable::with_capacity(entries.len() * 2);
+        for (i, (key, _)) in entries.iter().enumerate() {
+            index.insert_unique(fixed_hash(key), i as u32, |i| hash_at(&entries, *i));
+        }
+        Indexed { entries, index }
+    }
+
+    #[inline]
+    fn position(&self, key: &K) -> Option<usize> {
+        let is = |i: &u32| self.entries.get(*i as usize).is_some_and(|(k, _)| k == key);
+        self.index.find(fixed_hash(key), is).map(|i| *i as usize)
+    }
+
+    fn push(&mut self, key: K, value: V) {
+        let (hash, position) = (fixed_hash(&key), self.entries.len() as u32);
+        self.entries.push((key, value));
+        self.index
+            .insert_unique(hash, position, |i| hash_at(&self.entries, *i));
+    }
+
+    fn remove_at(&mut self, position: usize) -> Option<V> {
         let last = self.entries.len().checked_sub(1)?;
         if position > last {
             return None;
         }
-        if self.index.is_some() {
-            let hash_removed = hash_at(&self.entries, position as u32);
-            let hash_last = hash_at(&self.entries, last as u32);
-            if let Some(index) = &mut self.index {
-                if let Ok(found) = index.find_entry(hash_removed, |i| *i as usize == position) {
-                    found.remove();
-                }
-                if let Some(i) = index.find_mut(hash_last, |i| *i as usize == last) {
-                    *i = position as u32;
-                }
-            }
+        let hash_removed = hash_at(&self.entries, position as u32);
+        let hash_last = hash_at(&self.entries, last as u32);
+        if let Ok(found) = self.index.find_entry(hash_removed, |i| *i as usize == position) {
+            found.remove();
         }
-        let (_, value) = self.entries.swap_remove(position);
-        if self.entries.len() * 2 < INDEX_FROM {
-            self.index = None;
+        if let Some(i) = self.index.find_mut(hash_last, |i| *i as usize == last) {
+            *i = position as u32;
         }
-        Some(value)
+        Some(self.entries.swap_remove(position).1)
     }
 }
 

@@ -13,20 +13,25 @@ use crate::snapshot::{FrozenState, StateMetaInfoSnapshot};
 use crate::ttl::Expiry;
 use millpond_core::{Error, Result};
 use millpond_types::{DataInput, DataOutput, KeyGroupRange, StateKey};
-use std::cell::{Cell, OnceCell, RefCell};
+use std::cell::{OnceCell, RefCell};
 use std::io;
 use std::rc::Rc;
 
 /// A table with what an access to it needs. The kinds of state build on it.
 pub(super) struct TableState<K, N, V, C> {
     context: Rc<KeyContext<K>>,
-    namespace: RefCell<N>,
-    namespace_hash: Cell<u64>,
-    table: RefCell<StateTable<K, N, V>>,
+    current: RefCell<Current<K, N, V>>,
     key_codec: KeyCodec<K, N>,
     codec: C,
     /// Set when snapshots leave out what has expired.
     filtered: OnceCell<FilteredSnapshots<V>>,
+}
+
+/// The table with the namespace that accesses are about: one thing to borrow for each access.
+struct Current<K, N, V> {
+    table: StateTable<K, N, V>,
+    namespace: N,
+    namespace_hash: u64,
 }
 
 /// What the backend asks of every state, whatever its types are.
@@ -74,9 +79,11 @@ impl<K: StateKey, N: Namespace, V: StateData, C: EntryCodec<V>> TableState<K, N,
     ) -> Self {
         TableState {
             context,
-            namespace_hash: Cell::new(namespace_hash(&namespace)),
-            namespace: RefCell::new(namespace),
-            table: RefCell::new(StateTable::new(range, C::SHARD_TARGET)),
+            current: RefCell::new(Current {
+                table: StateTable::new(range, C::SHARD_TARGET),
+                namespace_hash: namespace_hash(&namespace),
+                namespace,
+            }),
             key_codec,
             codec,
             filtered: OnceCell::new(),
@@ -94,8 +101,8 @@ impl<K: StateKey, N: Namespace, V: StateData, C: EntryCodec<V>> TableState<K, N,
     where
         V: Expiring,
     {
-        if let Ok(mut table) = self.table.try_borrow_mut() {
-            table.sweep(cursor, budget, moment);
+        if let Ok(mut current) = self.current.try_borrow_mut() {
+            current.table.sweep(cursor, budget, moment);
         }
     }
 
@@ -108,17 +115,17 @@ impl<K: StateKey, N: Namespace, V: StateData, C: EntryCodec<V>> TableState<K, N,
     }
 
     pub(super) fn set_namespace(&self, namespace: N) -> Result<()> {
-        let mut slot = self.namespace.try_borrow_mut().map_err(|_| lending())?;
-        self.namespace_hash.set(namespace_hash(&namespace));
-        *slot = namespace;
+        let mut current = self.current.try_borrow_mut().map_err(|_| lending())?;
+        current.namespace_hash = namespace_hash(&namespace);
+        current.namespace = namespace;
         Ok(())
     }
 
     #[inline]
-    fn place(&self) -> Place {
+    fn place(&self, namespace_hash: u64) -> Place {
         Place {
             key_group: self.context.current_key_group(),
-            hash: entry_hash::<N>(self.context.current_hash(), self.namespace_hash.get()),
+            hash: entry_hash::<N>(self.context.current_hash(), namespace_hash),
         }
     }
 
@@ -126,10 +133,11 @@ impl<K: StateKey, N: Namespace, V: StateData, C: EntryCodec<V>> TableState<K, N,
     #[inline]
     pub(super) fn read<R>(&self, f: impl FnOnce(Option<&V>) -> R) -> Result<R> {
         let key = self.context.current_key()?;
-        let (Ok(table), Ok(namespace)) = (self.table.try_borrow(), self.namespace.try_borrow()) else {
+        let Ok(current) = self.current.try_borrow() else {
             return Err(lending());
         };
-        Ok(f(table.get(self.place(), &key, &namespace)?))
+        let place = self.place(current.namespace_hash);
+        Ok(f(current.table.get(place, &key, &current.namespace)?))
     }
 
     /// Changes the current key's value or inserts one.
@@ -141,33 +149,38 @@ impl<K: StateKey, N: Namespace, V: StateData, C: EntryCodec<V>> TableState<K, N,
         create: impl FnOnce(A) -> V,
     ) -> Result<()> {
         let key = self.context.current_key()?;
-        let (Ok(mut table), Ok(namespace)) = (self.table.try_borrow_mut(), self.namespace.try_borrow())
-        else {
+        let Ok(mut current) = self.current.try_borrow_mut() else {
             return Err(lending());
         };
-        table.upsert(self.place(), &key, &namespace, arg, change, create)
+        let current = &mut *current;
+        let place = self.place(current.namespace_hash);
+        current
+            .table
+            .upsert(place, &key, &current.namespace, arg, change, create)
     }
 
     /// Lends the current key's value to be changed, removed or set.
     #[inline]
     pub(super) fn modify(&self, f: impl FnOnce(&mut Option<V>)) -> Result<()> {
         let key = self.context.current_key()?;
-        let (Ok(mut table), Ok(namespace)) = (self.table.try_borrow_mut(), self.namespace.try_borrow())
-        else {
+        let Ok(mut current) = self.current.try_borrow_mut() else {
             return Err(lending());
         };
-        table.modify(self.place(), &key, &namespace, f)
+        let current = &mut *current;
+        let place = self.place(current.namespace_hash);
+        current.table.modify(place, &key, &current.namespace, f)
     }
 
     /// Changes the current key's value if it has one; `change` also says whether to remove it then.
     #[inline]
     pub(super) fn change<R>(&self, change: impl FnOnce(&mut V) -> (R, bool)) -> Result<Option<R>> {
         let key = self.context.current_key()?;
-        let (Ok(mut table), Ok(namespace)) = (self.table.try_borrow_mut(), self.namespace.try_borrow())
-        else {
+        let Ok(mut current) = self.current.try_borrow_mut() else {
             return Err(lending());
         };
-        table.change(self.place(), &key, &namespace, change)
+        let current = &mut *current;
+        let place = self.place(current.namespace_hash);
+        current.table.change(place, &key, &current.namespace, change)
     }
 
     /// Takes the current key's value out. An absent one costs no copy of a frozen shard.
@@ -222,10 +235,10 @@ impl<K: StateKey, N: Namespace, V: StateData, C: EntryCodec<V>> TableState<K, N,
             );
         }
         let hash = entry_hash::<N>(millpond_core::hash::fixed_hash(&key), namespace_hash(&namespace));
-        let mut table = self.table.try_borrow_mut().map_err(|_| lending())?;
+        let mut current = self.current.try_borrow_mut().map_err(|_| lending())?;
         let mut out = Ok(());
         let place = Place { key_group, hash };
-        table.modify(place, &key, &namespace, |v| out = f(v))?;
+        current.table.modify(place, &key, &namespace, |v| out = f(v))?;
         out
     }
 }
@@ -234,7 +247,7 @@ impl<K: StateKey, N: Namespace, V: StateData, C: EntryCodec<V>> RegisteredState<
     for TableState<K, N, V, C>
 {
     fn num_entries(&self) -> Result<usize> {
-        Ok(self.table.try_borrow().map_err(|_| lending())?.len())
+        Ok(self.current.try_borrow().map_err(|_| lending())?.table.len())
     }
 
     fn prefetch(&self, keys: &[PreparedKey<K>]) {
@@ -242,17 +255,17 @@ impl<K: StateKey, N: Namespace, V: StateData, C: EntryCodec<V>> RegisteredState<
         if size_of::<N>() != 0 {
             return;
         }
-        if let (Ok(table), Ok(namespace)) = (self.table.try_borrow(), self.namespace.try_borrow()) {
+        if let Ok(current) = self.current.try_borrow() {
             let inner = C::HAS_HEAP.then_some(|value: &V| self.codec.prefetch(value));
-            table.prefetch(keys, &namespace, inner);
+            current.table.prefetch(keys, inner);
         }
     }
 
     fn freeze(&self, epoch: Epoch, meta: &StateMetaInfoSnapshot) -> Result<Box<dyn FrozenState>> {
-        let mut table = self.table.try_borrow_mut().map_err(|_| lending())?;
+        let mut current = self.current.try_borrow_mut().map_err(|_| lending())?;
         Ok(Box::new(FrozenTable {
             meta: meta.clone(),
-            groups: table.freeze(epoch),
+            groups: current.table.freeze(epoch),
             key_codec: self.key_codec.clone(),
             codec: self.codec.clone(),
             filter: self.filtered.get().map(FilteredSnapshots::now),
@@ -260,9 +273,9 @@ impl<K: StateKey, N: Namespace, V: StateData, C: EntryCodec<V>> RegisteredState<
     }
 
     fn pairs_of(&self, key: &K, key_group: u32, pairs: &mut Pairs) -> Result<()> {
-        let table = self.table.try_borrow().map_err(|_| lending())?;
+        let current = self.current.try_borrow().map_err(|_| lending())?;
         let mut prefix = DataOutput::new();
-        table.for_key(key, key_group, |namespace, value| {
+        current.table.for_key(key, key_group, |namespace, value| {
             prefix.clear();
             self.key_codec.write(key, namespace, &mut prefix)?;
             let mut sink = Bounded::default();
@@ -300,15 +313,13 @@ impl io::Write for Bounded {
 
 impl<K: StateKey, N: Namespace, V: StateData, C: EntryCodec<V>> KeysOf<K, N> for TableState<K, N, V, C> {
     fn keys(&self, namespace: &N) -> Result<Vec<K>> {
-        Ok(self.table.try_borrow().map_err(|_| lending())?.keys(namespace))
+        let current = self.current.try_borrow().map_err(|_| lending())?;
+        Ok(current.table.keys(namespace))
     }
 
     fn keys_and_namespaces(&self) -> Result<Vec<(K, N)>> {
-        Ok(self
-            .table
-            .try_borrow()
-            .map_err(|_| lending())?
-            .keys_and_namespaces())
+        let current = self.current.try_borrow().map_err(|_| lending())?;
+        Ok(current.table.keys_and_namespaces())
     }
 }
 

@@ -8,6 +8,7 @@ use crate::descriptor::StateData;
 use crate::keyed::{Namespace, PREFETCH_BATCH, PreparedKey};
 use crate::ttl::Expiry;
 use millpond_core::hash::fixed_hash;
+use millpond_core::memory::prefetch;
 use millpond_core::{Error, Result};
 use millpond_types::{KeyGroupRange, StateKey};
 
@@ -100,9 +101,9 @@ impl<K: StateKey, N: Namespace, V: StateData> StateTable<K, N, V> {
     }
 
     /// Asks for the memory of the values of `keys`: first of all for where each lookup begins, and only then for what was
-    /// found there, so that the waits for memory overlap. Hands the values that are there to `then`, if there is anything
-    /// more to ask for.
-    pub(super) fn prefetch(&self, keys: &[PreparedKey<K>], namespace: &N, then: Option<impl Fn(&V)>) {
+    /// is there, so that the waits for memory overlap. Hands the values to `then`, if there is anything more to ask for; now and
+    /// then one is another key's.
+    pub(super) fn prefetch(&self, keys: &[PreparedKey<K>], then: Option<impl Fn(&V)>) {
         // A state so small lies in the processor's cache, where asking costs more than waiting.
         let first = keys.first().and_then(|key| self.group(key.key_group).ok());
         if first.is_none_or(|group| group.shards() == 1) {
@@ -111,25 +112,19 @@ impl<K: StateKey, N: Namespace, V: StateData> StateTable<K, N, V> {
         for keys in keys.chunks(PREFETCH_BATCH) {
             let mut shards = [None; PREFETCH_BATCH];
             for (shard, key) in shards.iter_mut().zip(keys) {
-                *shard = self
-                    .group(key.key_group)
-                    .ok()
-                    .and_then(|group| group.prefetch(key.hash));
+                let group = self.group(key.key_group).ok();
+                *shard = group.and_then(|group| group.prefetch(key.hash));
             }
-            let found = || {
-                shards
-                    .iter()
-                    .zip(keys)
-                    .filter_map(|(shard, key)| Some(((*shard)?, key)))
-            };
-            for (shard, key) in found() {
-                shard.prefetch_entry(key.hash);
-            }
-            let Some(then) = &then else { continue };
-            for (shard, key) in found() {
-                if let Some(entry) = shard.find(key.hash, is(&key.key, namespace)) {
-                    then(&entry.value);
+            let mut entries = [None; PREFETCH_BATCH];
+            for ((entry, shard), key) in entries.iter_mut().zip(shards).zip(keys) {
+                // Without a namespace, the hash of an entry is that of its key.
+                *entry = shard.and_then(|shard| shard.likely(key.hash));
+                if let Some(entry) = *entry {
+                    prefetch(entry);
                 }
+            }
+            if let Some(then) = &then {
+                entries.iter().flatten().for_each(|entry| then(&entry.value));
             }
         }
     }
