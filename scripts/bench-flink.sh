@@ -10,6 +10,7 @@
 #   BIG_STATE_MB          megabytes of state that are checkpointed, restored and rescaled (2048; 0 leaves that out)
 #   OUT                   where results go (out)
 #   CARGO                 cargo
+#   RUSTFLAGS             flags of the Rust compiler (-C target-cpu=native, as the JVM compiles for the machine that it is on)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -94,7 +95,7 @@ if [[ $backends == *rocksdb* ]]; then
   variables=$(scripts/rocksdb-native.sh)
   eval "$variables"
 fi
-"${CARGO:-cargo}" build --quiet --release -p millpond-bench "${features[@]}"
+RUSTFLAGS=${RUSTFLAGS--C target-cpu=native} "${CARGO:-cargo}" build --quiet --release -p millpond-bench "${features[@]}"
 bench=${CARGO_TARGET_DIR:-target}/release/millpond-bench
 suites=$("$bench" suites)
 

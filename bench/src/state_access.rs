@@ -13,6 +13,8 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 const KEYS: usize = 500_000;
+/// Keys with a map or a list: fewer, for each holds more.
+const COLLECTIONS: i64 = KEYS as i64 / 10;
 const MAP_KEYS: i64 = 10;
 const LIST_LEN: i64 = 100;
 const ROUNDS: usize = 5;
@@ -75,6 +77,8 @@ struct Bench {
     clock: Arc<dyn Clock>,
     /// The keys that are there, shuffled.
     setup: Vec<i64>,
+    /// As many accesses to the keys that have a map or a list.
+    collections: Vec<i64>,
     /// As many keys that are not there, shuffled.
     fresh: Vec<i64>,
 }
@@ -90,23 +94,24 @@ fn shuffled(from: i64, random: &mut SeededRandom) -> Vec<i64> {
 impl Bench {
     fn new(suite: &'static str) -> Self {
         let mut random = SeededRandom::new(7);
+        let setup = shuffled(0, &mut random);
         Bench {
             suite,
             clock: SystemClock::shared(),
-            setup: shuffled(0, &mut random),
+            collections: setup.iter().map(|key| key % COLLECTIONS).collect(),
+            setup,
             fresh: shuffled(KEYS as i64, &mut random),
         }
     }
 
-    /// Runs `op` over `keys` (modulo `modulus`) for some rounds and prints the median rate. The keys come in batches that are
-    /// announced to the backend, as the runtime does with the records of a channel.
+    /// Runs `op` over `keys` for some rounds and prints the median rate. The keys come in batches that are announced to the
+    /// backend, as the runtime does with the records of a channel.
     fn time(
         &self,
         name: &str,
         rounds: usize,
         backend: &KeyedStateBackend<i64>,
         keys: &[i64],
-        modulus: i64,
         mut op: impl FnMut(i64) -> Result<()>,
     ) -> Result<()> {
         let mut rates = Vec::with_capacity(rounds);
@@ -116,7 +121,7 @@ impl Bench {
             let start = self.clock.monotonic_nanos();
             let mut i = 0;
             for chunk in keys.chunks(PREFETCH_BATCH) {
-                prepared.extend(chunk.iter().map(|key| context.prepare(*key % modulus)));
+                prepared.extend(chunk.iter().map(|key| context.prepare(*key)));
                 backend.prefetch(&prepared);
                 for key in prepared.drain(..) {
                     context.set_prepared_key(key)?;
@@ -145,28 +150,19 @@ impl Bench {
             keys.set_current_key(key)?;
             state.update(random.next_u64() as i64)?;
         }
-        self.time("valueUpdate", ROUNDS, &backend, &self.setup, i64::MAX, |i| {
-            state.update(i)
-        })?;
-        self.time("valueGet", ROUNDS, &backend, &self.setup, i64::MAX, |_| {
+        self.time("valueUpdate", ROUNDS, &backend, &self.setup, |i| state.update(i))?;
+        self.time("valueGet", ROUNDS, &backend, &self.setup, |_| {
             black_box(state.get()?);
             Ok(())
         })?;
-        self.time("valueReadModify", ROUNDS, &backend, &self.setup, i64::MAX, |_| {
+        self.time("valueReadModify", ROUNDS, &backend, &self.setup, |_| {
             let value = state.value()?;
             state.update(value + 1)
         })?;
-        self.time(
-            "valueModifyInPlace",
-            ROUNDS,
-            &backend,
-            &self.setup,
-            i64::MAX,
-            |_| state.modify(|v| *v = v.map(|v| v + 1)),
-        )?;
-        self.time("valueAdd", 1, &backend, &self.fresh, i64::MAX, |i| {
-            state.update(i)
-        })
+        self.time("valueModifyInPlace", ROUNDS, &backend, &self.setup, |_| {
+            state.modify(|v| *v = v.map(|v| v + 1))
+        })?;
+        self.time("valueAdd", 1, &backend, &self.fresh, |i| state.update(i))
     }
 
     fn maps(&self, mut backend: KeyedStateBackend<i64>) -> Result<()> {
@@ -177,25 +173,24 @@ impl Bench {
         )?;
         let keys = backend.key_context().clone();
         let mut random = SeededRandom::new(2);
-        let map_keys = KEYS as i64 / 10;
-        for key in 0..map_keys {
+        for key in 0..COLLECTIONS {
             keys.set_current_key(key)?;
             for user_key in 0..MAP_KEYS {
                 state.put(user_key, random.next_u64() as f64)?;
             }
         }
-        self.time("mapUpdate", ROUNDS, &backend, &self.setup, map_keys, |i| {
+        self.time("mapUpdate", ROUNDS, &backend, &self.collections, |i| {
             state.put(i % MAP_KEYS, i as f64)
         })?;
-        self.time("mapGet", ROUNDS, &backend, &self.setup, map_keys, |i| {
+        self.time("mapGet", ROUNDS, &backend, &self.collections, |i| {
             black_box(state.get(&(i % MAP_KEYS))?);
             Ok(())
         })?;
-        self.time("mapContains", ROUNDS, &backend, &self.setup, map_keys, |i| {
+        self.time("mapContains", ROUNDS, &backend, &self.collections, |i| {
             black_box(state.contains(&(i % (2 * MAP_KEYS)))?);
             Ok(())
         })?;
-        self.time("mapIterate10", ROUNDS, &backend, &self.setup, map_keys, |_| {
+        self.time("mapIterate10", ROUNDS, &backend, &self.collections, |_| {
             let mut sum = 0.0;
             state.for_each(|_, v| sum += v)?;
             black_box(sum);
@@ -210,29 +205,19 @@ impl Bench {
             VoidNamespace,
         )?;
         let keys = backend.key_context().clone();
-        let list_keys = KEYS as i64 / 10;
-        for key in 0..list_keys {
+        for key in 0..COLLECTIONS {
             keys.set_current_key(key)?;
             for element in 0..LIST_LEN {
                 state.add(element)?;
             }
         }
-        self.time(
-            "listGetIterate100",
-            ROUNDS,
-            &backend,
-            &self.setup,
-            list_keys,
-            |_| {
-                let mut sum = 0;
-                state.for_each(|element| sum += element)?;
-                black_box(sum);
-                Ok(())
-            },
-        )?;
-        self.time("listAdd", ROUNDS, &backend, &self.setup, i64::MAX, |i| {
-            state.add(i)
-        })
+        self.time("listGetIterate100", ROUNDS, &backend, &self.collections, |_| {
+            let mut sum = 0;
+            state.for_each(|element| sum += element)?;
+            black_box(sum);
+            Ok(())
+        })?;
+        self.time("listAdd", ROUNDS, &backend, &self.setup, |i| state.add(i))
     }
 
     fn reducing(&self, mut backend: KeyedStateBackend<i64>) -> Result<()> {
@@ -246,8 +231,6 @@ impl Bench {
             keys.set_current_key(key)?;
             state.add(key)?;
         }
-        self.time("reducingAdd", ROUNDS, &backend, &self.setup, i64::MAX, |i| {
-            state.add(i)
-        })
+        self.time("reducingAdd", ROUNDS, &backend, &self.setup, |i| state.add(i))
     }
 }

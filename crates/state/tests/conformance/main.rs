@@ -123,5 +123,8 @@ fn main() {
             }
         }
     }
-    libtest_mimic::run(&Arguments::from_args(), trials).exit();
+    let mut arguments = Arguments::from_args();
+    // Cargo hands its `--quiet` to the standard harness alone. Who asks for a part wants to see its names.
+    arguments.quiet |= arguments.filter.is_none() && arguments.format.is_none();
+    libtest_mimic::run(&arguments, trials).exit();
 }

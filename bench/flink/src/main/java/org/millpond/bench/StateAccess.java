@@ -29,12 +29,14 @@ public final class StateAccess {
   private static final long MAP_KEYS = 10;
   private static final long LIST_LENGTH = 100;
   /** Keys with a map or a list: fewer, for each holds more. */
-  private static final long COLLECTIONS = KEYS / 10;
+  private static final int COLLECTIONS = KEYS / 10;
 
   private final String name;
   private final int rounds;
   private final long[] setup;
-  /** The keys of the operations that visit whole collections: on RocksDB a tenth of all, as these take so much longer there. */
+  /** As many accesses to the keys that have a map or a list. */
+  private final long[] collections;
+  /** Those of the operations that visit whole collections: on RocksDB a tenth of all, as these take so much longer there. */
   private final long[] iterated;
   private final long[] fresh;
   private KeyedStateBackend<Long> backend;
@@ -51,7 +53,8 @@ public final class StateAccess {
     BenchRandom random = new BenchRandom(7);
     setup = random.shuffled(0, KEYS);
     fresh = random.shuffled(KEYS, KEYS);
-    iterated = name.equals("rocksdb") ? Arrays.copyOf(setup, KEYS / 10) : setup;
+    collections = Arrays.stream(setup).map(key -> key % COLLECTIONS).toArray();
+    iterated = name.equals("rocksdb") ? Arrays.copyOf(collections, KEYS / 10) : collections;
   }
 
   public static void main(String[] args) throws Exception {
@@ -129,21 +132,21 @@ public final class StateAccess {
         state.put(userKey, (double) random.nextLong());
       }
     }
-    time("mapUpdate", rounds, setup, (i, key) -> {
-      backend.setCurrentKey(key % COLLECTIONS);
+    time("mapUpdate", rounds, collections, (i, key) -> {
+      backend.setCurrentKey(key);
       state.put(i % MAP_KEYS, (double) i);
     });
-    time("mapGet", rounds, setup, (i, key) -> {
-      backend.setCurrentKey(key % COLLECTIONS);
+    time("mapGet", rounds, collections, (i, key) -> {
+      backend.setCurrentKey(key);
       sink += state.get(i % MAP_KEYS);
     });
     // Half of the user keys asked for are there.
-    time("mapContains", rounds, setup, (i, key) -> {
-      backend.setCurrentKey(key % COLLECTIONS);
+    time("mapContains", rounds, collections, (i, key) -> {
+      backend.setCurrentKey(key);
       sink += state.contains(i % (2 * MAP_KEYS)) ? 1 : 0;
     });
     time("mapIterate10", rounds, iterated, (i, key) -> {
-      backend.setCurrentKey(key % COLLECTIONS);
+      backend.setCurrentKey(key);
       for (Map.Entry<Long, Double> entry : state.entries()) {
         sink += entry.getValue();
       }
@@ -159,7 +162,7 @@ public final class StateAccess {
       }
     }
     time("listGetIterate100", rounds, iterated, (i, key) -> {
-      backend.setCurrentKey(key % COLLECTIONS);
+      backend.setCurrentKey(key);
       for (Long element : state.get()) {
         sink += element;
       }
