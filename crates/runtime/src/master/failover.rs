@@ -56,13 +56,6 @@ impl Phase {
         }
     }
 
-    pub(super) fn deadline_ms(&self) -> Option<i64> {
-        match self {
-            Phase::Restarting(restart) => Some(restart.due_ms),
-            _ => None,
-        }
-    }
-
     pub(super) fn may_restore(&mut self) {
         if let Phase::Restarting(restart) = self {
             restart.may_restore = true;
@@ -177,14 +170,22 @@ impl Master {
         self.executions.send_all(&TaskControl::Cancel);
     }
 
+    /// When tasks are to be restarted, by the steady clock, as soon as nothing else has to be waited for.
+    pub(super) fn restart_due_ms(&self) -> Option<i64> {
+        match &self.phase {
+            Phase::Restarting(restart) if restart.may_restore && self.executions.are_over(&restart.tasks) => {
+                Some(restart.due_ms)
+            }
+            _ => None,
+        }
+    }
+
     /// Goes on where the phase waits for the ends of tasks or for a time.
     pub(super) fn advance_phase(&mut self) {
         let ready = match &self.phase {
-            Phase::Restarting(restart) => {
-                restart.may_restore
-                    && self.executions.are_over(&restart.tasks)
-                    && self.now().steady_ms >= restart.due_ms
-            }
+            Phase::Restarting(_) => self
+                .restart_due_ms()
+                .is_some_and(|due| self.now().steady_ms >= due),
             Phase::Stopping(_) | Phase::Finishing(_) => self.executions.are_over(&self.regions.all()),
             Phase::Starting | Phase::Running | Phase::Over => false,
         };

@@ -222,14 +222,10 @@ impl Master {
     /// The next event, or `None` when it is time for the coordinator's or the restart's next deed.
     fn next_event(&self) -> Option<MasterEvent> {
         let sample = Some(self.next_sample_ms);
-        let deadline = [
-            self.coordinator.next_deadline_ms(),
-            self.phase.deadline_ms(),
-            sample,
-        ]
-        .into_iter()
-        .flatten()
-        .min();
+        let deadline = [self.coordinator.next_deadline_ms(), self.restart_due_ms(), sample]
+            .into_iter()
+            .flatten()
+            .min();
         let nanos = |ms: i64| u64::try_from(ms).unwrap_or(0).saturating_mul(NANOS_PER_MS);
         let timeout = deadline.and_then(|at| self.clock.block_until(nanos(at)));
         match timeout {

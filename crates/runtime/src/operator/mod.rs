@@ -5,24 +5,29 @@
 //! themselves by [`ChainOutput::visit`].
 
 mod blame;
+mod chained;
 mod context;
+mod core;
 mod fan_out;
 mod head;
 mod link;
+mod one_input;
 mod two_input;
 mod watermark_gauge;
 
 pub(crate) use blame::{blame, take_blamed};
+pub use chained::ChainedOperator;
 pub use context::{OperatorContext, OperatorMetrics, RestoredState, TaskInfo};
 pub use fan_out::FanOut;
 pub use head::{OneInputHead, TwoInputHead};
 pub use link::ChainLink;
+pub use one_input::OneInputOperator;
 pub use two_input::TwoInputOperator;
 pub use watermark_gauge::WatermarkGauge;
 
 use crate::element::{StreamElement, WatermarkStatus};
 use crate::task::query::not_keyed;
-use millpond_api::{Output, SideOutputs, Watermark};
+use millpond_api::{Output, Watermark};
 use millpond_checkpoint::barrier::CheckpointBarrier;
 use millpond_core::{OperatorId, Result};
 use millpond_state::handle::OperatorSubtaskState;
@@ -171,130 +176,3 @@ pub trait StreamOperator {
 /// What is left of a snapshot after its synchronous part: runs on another thread and writes the state.
 pub type SnapshotFuture =
     Box<dyn FnOnce(&dyn CheckpointStreamFactory) -> Result<OperatorSubtaskState> + Send>;
-
-/// An operator with one input, by its types. [`ChainLink`] makes a [`StreamOperator`] and a [`ChainOutput`] of it.
-///
-/// Every method gets the output behind the operator, so that timers, ends and opens can emit too.
-pub trait OneInputOperator: 'static {
-    /// The records that it takes.
-    type In: 'static;
-    /// The records that it emits.
-    type Out: 'static;
-
-    /// Gives it its side outputs, before `initialize`. The watermarks and events of the main output reach what stands behind
-    /// them, too.
-    fn set_side_outputs(&mut self, _side_outputs: SideOutputs) {}
-    /// See [`StreamOperator::initialize`].
-    ///
-    /// # Errors
-    /// The task fails.
-    fn initialize(&mut self, _ctx: OperatorContext, _out: &mut dyn ChainOutput<Self::Out>) -> Result<()> {
-        Ok(())
-    }
-    /// How many records it wants to see ahead by [`OneInputOperator::expect`]; 0 for none.
-    fn lookahead(&self) -> usize {
-        0
-    }
-    /// Shows it the records that come next, in their order, so that it can ask for the memory that they need. Watermarks, timers
-    /// and snapshots come in between only behind the last of them.
-    fn expect(&mut self, _upcoming: &[Self::In]) {}
-    /// Takes a record.
-    ///
-    /// # Errors
-    /// The task fails.
-    fn process_element(
-        &mut self,
-        value: Self::In,
-        timestamp: i64,
-        out: &mut dyn ChainOutput<Self::Out>,
-    ) -> Result<()>;
-    /// Takes a watermark; fires event-time timers before it passes it on.
-    ///
-    /// # Errors
-    /// The task fails.
-    fn process_watermark(
-        &mut self,
-        watermark: Watermark,
-        out: &mut dyn ChainOutput<Self::Out>,
-    ) -> Result<()> {
-        out.emit_watermark(watermark)
-    }
-    /// Takes a change between idle and active.
-    ///
-    /// # Errors
-    /// The task fails.
-    fn process_watermark_status(
-        &mut self,
-        status: WatermarkStatus,
-        out: &mut dyn ChainOutput<Self::Out>,
-    ) -> Result<()> {
-        out.emit_watermark_status(status)
-    }
-    /// See [`StreamOperator::prepare_snapshot_pre_barrier`].
-    ///
-    /// # Errors
-    /// The task fails.
-    fn prepare_snapshot_pre_barrier(&mut self, _out: &mut dyn ChainOutput<Self::Out>) -> Result<()> {
-        Ok(())
-    }
-    /// See [`StreamOperator::on_idle`].
-    ///
-    /// # Errors
-    /// The task fails.
-    fn on_idle(&mut self, _out: &mut dyn ChainOutput<Self::Out>) -> Result<bool> {
-        Ok(false)
-    }
-    /// See [`StreamOperator::snapshot_state`]. `None`: the operator has no state.
-    ///
-    /// # Errors
-    /// The checkpoint is declined.
-    fn snapshot_state(&mut self, _barrier: &CheckpointBarrier) -> Result<Option<SnapshotFuture>> {
-        Ok(None)
-    }
-    /// See [`StreamOperator::notify_checkpoint_complete`].
-    ///
-    /// # Errors
-    /// The task fails.
-    fn notify_checkpoint_complete(&mut self, _checkpoint_id: u64) -> Result<()> {
-        Ok(())
-    }
-    /// See [`StreamOperator::notify_checkpoint_aborted`].
-    ///
-    /// # Errors
-    /// The task fails.
-    fn notify_checkpoint_aborted(&mut self, _checkpoint_id: u64) -> Result<()> {
-        Ok(())
-    }
-    /// See [`StreamOperator::query_state`].
-    ///
-    /// # Errors
-    /// Answered to whoever asked.
-    fn query_state(&mut self, _state: &str, _key: &QueryKey) -> Result<QueryAnswer> {
-        Err(not_keyed())
-    }
-    /// See [`StreamOperator::end_input`].
-    ///
-    /// # Errors
-    /// The task fails.
-    fn end_input(&mut self, _out: &mut dyn ChainOutput<Self::Out>) -> Result<()> {
-        Ok(())
-    }
-    /// See [`StreamOperator::next_processing_timer`].
-    fn next_processing_timer(&self) -> Option<i64> {
-        None
-    }
-    /// See [`StreamOperator::advance_processing_time`].
-    ///
-    /// # Errors
-    /// The task fails.
-    fn advance_processing_time(&mut self, _now_ms: i64, _out: &mut dyn ChainOutput<Self::Out>) -> Result<()> {
-        Ok(())
-    }
-    /// See [`StreamOperator::close`].
-    ///
-    /// # Errors
-    /// Logged.
-    fn close(&mut self) -> Result<()> {
-        Ok(())
-    }
-}

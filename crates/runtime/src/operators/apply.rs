@@ -4,7 +4,7 @@
 
 use super::meter::Meter;
 use super::user_code::{finish_call, user_error};
-use crate::operator::{ChainOutput, OneInputOperator, OperatorContext};
+use crate::operator::{ChainOutput, ChainedOperator, OneInputOperator, OperatorContext};
 use millpond_api::{Collector, SideOutputs};
 use millpond_core::Result;
 use std::marker::PhantomData;
@@ -27,14 +27,18 @@ impl<F, T, U> MapOperator<F, T, U> {
     }
 }
 
-impl<F: Fn(T) -> U + 'static, T: 'static, U: 'static> OneInputOperator for MapOperator<F, T, U> {
-    type In = T;
+impl<F: Fn(T) -> U + 'static, T: 'static, U: 'static> ChainedOperator for MapOperator<F, T, U> {
     type Out = U;
 
     fn initialize(&mut self, ctx: OperatorContext, _out: &mut dyn ChainOutput<U>) -> Result<()> {
         self.meter = Meter::of(&ctx);
         Ok(())
     }
+}
+
+impl<F: Fn(T) -> U + 'static, T: 'static, U: 'static> OneInputOperator for MapOperator<F, T, U> {
+    type In = T;
+
     #[inline]
     fn process_element(&mut self, value: T, timestamp: i64, out: &mut dyn ChainOutput<U>) -> Result<()> {
         self.meter.took_one();
@@ -62,8 +66,7 @@ impl<F, T, U> TryMapOperator<F, T, U> {
     }
 }
 
-impl<F: Fn(T) -> Result<U> + 'static, T: 'static, U: 'static> OneInputOperator for TryMapOperator<F, T, U> {
-    type In = T;
+impl<F: Fn(T) -> Result<U> + 'static, T: 'static, U: 'static> ChainedOperator for TryMapOperator<F, T, U> {
     type Out = U;
 
     fn initialize(&mut self, ctx: OperatorContext, _out: &mut dyn ChainOutput<U>) -> Result<()> {
@@ -71,6 +74,11 @@ impl<F: Fn(T) -> Result<U> + 'static, T: 'static, U: 'static> OneInputOperator f
         self.name = ctx.operator_name;
         Ok(())
     }
+}
+
+impl<F: Fn(T) -> Result<U> + 'static, T: 'static, U: 'static> OneInputOperator for TryMapOperator<F, T, U> {
+    type In = T;
+
     #[inline]
     fn process_element(&mut self, value: T, timestamp: i64, out: &mut dyn ChainOutput<U>) -> Result<()> {
         self.meter.took_one();
@@ -101,14 +109,18 @@ impl<F, T> FilterOperator<F, T> {
     }
 }
 
-impl<F: Fn(&T) -> bool + 'static, T: 'static> OneInputOperator for FilterOperator<F, T> {
-    type In = T;
+impl<F: Fn(&T) -> bool + 'static, T: 'static> ChainedOperator for FilterOperator<F, T> {
     type Out = T;
 
     fn initialize(&mut self, ctx: OperatorContext, _out: &mut dyn ChainOutput<T>) -> Result<()> {
         self.meter = Meter::of(&ctx);
         Ok(())
     }
+}
+
+impl<F: Fn(&T) -> bool + 'static, T: 'static> OneInputOperator for FilterOperator<F, T> {
+    type In = T;
+
     #[inline]
     fn process_element(&mut self, value: T, timestamp: i64, out: &mut dyn ChainOutput<T>) -> Result<()> {
         self.meter.took_one();
@@ -139,13 +151,12 @@ impl<F, T, U> FlatMapOperator<F, T, U> {
     }
 }
 
-impl<F, T, U> OneInputOperator for FlatMapOperator<F, T, U>
+impl<F, T, U> ChainedOperator for FlatMapOperator<F, T, U>
 where
     F: Fn(T, &mut Collector<'_, U>) -> Result<()> + 'static,
     T: 'static,
     U: 'static,
 {
-    type In = T;
     type Out = U;
 
     fn initialize(&mut self, ctx: OperatorContext, _out: &mut dyn ChainOutput<U>) -> Result<()> {
@@ -153,6 +164,16 @@ where
         self.name = ctx.operator_name;
         Ok(())
     }
+}
+
+impl<F, T, U> OneInputOperator for FlatMapOperator<F, T, U>
+where
+    F: Fn(T, &mut Collector<'_, U>) -> Result<()> + 'static,
+    T: 'static,
+    U: 'static,
+{
+    type In = T;
+
     #[inline]
     fn process_element(&mut self, value: T, timestamp: i64, out: &mut dyn ChainOutput<U>) -> Result<()> {
         self.meter.took_one();

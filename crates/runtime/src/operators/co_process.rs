@@ -2,7 +2,7 @@
 
 use super::process::Opened;
 use super::user_code::{finish_call, not_initialized};
-use crate::operator::{ChainOutput, OperatorContext, SnapshotFuture, TwoInputOperator};
+use crate::operator::{ChainOutput, ChainedOperator, OperatorContext, SnapshotFuture, TwoInputOperator};
 use millpond_api::function::{CoProcessFunction, ProcessContext};
 use millpond_api::{Collector, SideOutputs, Watermark};
 use millpond_checkpoint::barrier::CheckpointBarrier;
@@ -25,9 +25,7 @@ impl<F: CoProcessFunction> CoProcessOperator<F> {
     }
 }
 
-impl<F: CoProcessFunction> TwoInputOperator for CoProcessOperator<F> {
-    type In1 = F::In1;
-    type In2 = F::In2;
+impl<F: CoProcessFunction> ChainedOperator for CoProcessOperator<F> {
     type Out = F::Out;
 
     fn set_side_outputs(&mut self, side_outputs: SideOutputs) {
@@ -39,6 +37,27 @@ impl<F: CoProcessFunction> TwoInputOperator for CoProcessOperator<F> {
         })?);
         Ok(())
     }
+    fn process_watermark(&mut self, watermark: Watermark, out: &mut dyn ChainOutput<F::Out>) -> Result<()> {
+        if let Some(opened) = &mut self.opened {
+            opened.watermark = watermark.timestamp;
+        }
+        out.emit_watermark(watermark)
+    }
+    fn snapshot_state(&mut self, barrier: &CheckpointBarrier) -> Result<Option<SnapshotFuture>> {
+        let opened = self.opened.as_ref().ok_or_else(not_initialized)?;
+        let function = &mut self.function;
+        let snapshot = opened.snapshot(barrier, |ctx| function.snapshot_state(ctx));
+        snapshot.map(Some)
+    }
+    fn close(&mut self) -> Result<()> {
+        self.function.close()
+    }
+}
+
+impl<F: CoProcessFunction> TwoInputOperator for CoProcessOperator<F> {
+    type In1 = F::In1;
+    type In2 = F::In2;
+
     fn process_element1(
         &mut self,
         value: F::In1,
@@ -78,20 +97,5 @@ impl<F: CoProcessFunction> TwoInputOperator for CoProcessOperator<F> {
             &mut opened.meter,
             &opened.name,
         )
-    }
-    fn process_watermark(&mut self, watermark: Watermark, out: &mut dyn ChainOutput<F::Out>) -> Result<()> {
-        if let Some(opened) = &mut self.opened {
-            opened.watermark = watermark.timestamp;
-        }
-        out.emit_watermark(watermark)
-    }
-    fn snapshot_state(&mut self, barrier: &CheckpointBarrier) -> Result<Option<SnapshotFuture>> {
-        let opened = self.opened.as_ref().ok_or_else(not_initialized)?;
-        let function = &mut self.function;
-        let snapshot = opened.snapshot(barrier, |ctx| function.snapshot_state(ctx));
-        snapshot.map(Some)
-    }
-    fn close(&mut self) -> Result<()> {
-        self.function.close()
     }
 }

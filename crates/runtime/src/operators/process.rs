@@ -3,7 +3,7 @@
 use super::meter::Meter;
 use super::raw::{RawOutputs, raw_inputs, refuse_unclaimed};
 use super::user_code::{finish_call, not_initialized, runtime_info, user_error};
-use crate::operator::{ChainOutput, OneInputOperator, OperatorContext, SnapshotFuture};
+use crate::operator::{ChainOutput, ChainedOperator, OneInputOperator, OperatorContext, SnapshotFuture};
 use millpond_api::function::{ProcessContext, ProcessFunction, RuntimeContext, StateSnapshotContext};
 use millpond_api::{Collector, SideOutputs, Watermark};
 use millpond_checkpoint::barrier::CheckpointBarrier;
@@ -93,8 +93,7 @@ impl<F: ProcessFunction> ProcessOperator<F> {
     }
 }
 
-impl<F: ProcessFunction> OneInputOperator for ProcessOperator<F> {
-    type In = F::In;
+impl<F: ProcessFunction> ChainedOperator for ProcessOperator<F> {
     type Out = F::Out;
 
     fn set_side_outputs(&mut self, side_outputs: SideOutputs) {
@@ -106,6 +105,26 @@ impl<F: ProcessFunction> OneInputOperator for ProcessOperator<F> {
         })?);
         Ok(())
     }
+    fn process_watermark(&mut self, watermark: Watermark, out: &mut dyn ChainOutput<F::Out>) -> Result<()> {
+        if let Some(opened) = &mut self.opened {
+            opened.watermark = watermark.timestamp;
+        }
+        out.emit_watermark(watermark)
+    }
+    fn snapshot_state(&mut self, barrier: &CheckpointBarrier) -> Result<Option<SnapshotFuture>> {
+        let opened = self.opened.as_ref().ok_or_else(not_initialized)?;
+        let function = &mut self.function;
+        let snapshot = opened.snapshot(barrier, |ctx| function.snapshot_state(ctx));
+        snapshot.map(Some)
+    }
+    fn close(&mut self) -> Result<()> {
+        self.function.close()
+    }
+}
+
+impl<F: ProcessFunction> OneInputOperator for ProcessOperator<F> {
+    type In = F::In;
+
     fn process_element(
         &mut self,
         value: F::In,
@@ -125,20 +144,5 @@ impl<F: ProcessFunction> OneInputOperator for ProcessOperator<F> {
             &mut opened.meter,
             &opened.name,
         )
-    }
-    fn process_watermark(&mut self, watermark: Watermark, out: &mut dyn ChainOutput<F::Out>) -> Result<()> {
-        if let Some(opened) = &mut self.opened {
-            opened.watermark = watermark.timestamp;
-        }
-        out.emit_watermark(watermark)
-    }
-    fn snapshot_state(&mut self, barrier: &CheckpointBarrier) -> Result<Option<SnapshotFuture>> {
-        let opened = self.opened.as_ref().ok_or_else(not_initialized)?;
-        let function = &mut self.function;
-        let snapshot = opened.snapshot(barrier, |ctx| function.snapshot_state(ctx));
-        snapshot.map(Some)
-    }
-    fn close(&mut self) -> Result<()> {
-        self.function.close()
     }
 }

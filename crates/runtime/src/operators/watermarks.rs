@@ -4,7 +4,7 @@ use super::meter::Meter;
 use super::source::EventTime;
 use super::user_code::not_initialized;
 use crate::element::WatermarkStatus;
-use crate::operator::{ChainOutput, OneInputOperator, OperatorContext};
+use crate::operator::{ChainOutput, ChainedOperator, OneInputOperator, OperatorContext};
 use millpond_api::{Watermark, WatermarkStrategy};
 use millpond_core::Result;
 use millpond_core::host::Clock;
@@ -41,8 +41,7 @@ impl<T> TimestampsAndWatermarksOperator<T> {
     }
 }
 
-impl<T: 'static> OneInputOperator for TimestampsAndWatermarksOperator<T> {
-    type In = T;
+impl<T: 'static> ChainedOperator for TimestampsAndWatermarksOperator<T> {
     type Out = T;
 
     fn initialize(&mut self, ctx: OperatorContext, _out: &mut dyn ChainOutput<T>) -> Result<()> {
@@ -55,20 +54,6 @@ impl<T: 'static> OneInputOperator for TimestampsAndWatermarksOperator<T> {
             active: false,
             next_at_ms: now_ms.saturating_add(INTERVAL_MS),
         });
-        Ok(())
-    }
-    fn process_element(&mut self, value: T, timestamp: i64, out: &mut dyn ChainOutput<T>) -> Result<()> {
-        let opened = self.opened.as_mut().ok_or_else(not_initialized)?;
-        opened.meter.took_one();
-        let timestamp = opened.event_time.on_record(&value, timestamp, out)?;
-        opened.meter.emitted(1);
-        opened.active = true;
-        out.collect(value, timestamp)?;
-        opened.since += 1;
-        if opened.since >= RECORDS_PER_WATERMARK {
-            opened.since = 0;
-            opened.event_time.emit_watermark(out)?;
-        }
         Ok(())
     }
     /// Only the end of event time passes.
@@ -105,5 +90,24 @@ impl<T: 'static> OneInputOperator for TimestampsAndWatermarksOperator<T> {
         }
         opened.next_at_ms = now_ms.saturating_add(INTERVAL_MS);
         opened.event_time.check_idle(now_ms, out)
+    }
+}
+
+impl<T: 'static> OneInputOperator for TimestampsAndWatermarksOperator<T> {
+    type In = T;
+
+    fn process_element(&mut self, value: T, timestamp: i64, out: &mut dyn ChainOutput<T>) -> Result<()> {
+        let opened = self.opened.as_mut().ok_or_else(not_initialized)?;
+        opened.meter.took_one();
+        let timestamp = opened.event_time.on_record(&value, timestamp, out)?;
+        opened.meter.emitted(1);
+        opened.active = true;
+        out.collect(value, timestamp)?;
+        opened.since += 1;
+        if opened.since >= RECORDS_PER_WATERMARK {
+            opened.since = 0;
+            opened.event_time.emit_watermark(out)?;
+        }
+        Ok(())
     }
 }

@@ -5,7 +5,7 @@ use super::super::user_code::{not_initialized, user_error};
 use super::controller::{AsyncExecutionController, AsyncLimits, RecordFuture, RecordHost};
 use crate::element::WatermarkStatus;
 use crate::graph::node::KeySelector;
-use crate::operator::{ChainOutput, OneInputOperator, OperatorContext, SnapshotFuture};
+use crate::operator::{ChainOutput, ChainedOperator, OneInputOperator, OperatorContext, SnapshotFuture};
 use millpond_api::function::{
     AsyncCollector, AsyncContextParts, AsyncEffects, AsyncKeyedContext, AsyncKeyedProcessFunction,
     AsyncOnTimerContext, TimeDomain, TimerRequest,
@@ -154,8 +154,7 @@ impl<F: AsyncKeyedProcessFunction> AsyncKeyedProcessOperator<F> {
     }
 }
 
-impl<F: AsyncKeyedProcessFunction> OneInputOperator for AsyncKeyedProcessOperator<F> {
-    type In = F::In;
+impl<F: AsyncKeyedProcessFunction> ChainedOperator for AsyncKeyedProcessOperator<F> {
     type Out = F::Out;
 
     fn set_side_outputs(&mut self, side_outputs: SideOutputs) {
@@ -164,18 +163,6 @@ impl<F: AsyncKeyedProcessFunction> OneInputOperator for AsyncKeyedProcessOperato
     fn initialize(&mut self, ctx: OperatorContext, _out: &mut dyn ChainOutput<F::Out>) -> Result<()> {
         self.opened = Some(self.open(&ctx)?);
         Ok(())
-    }
-    fn process_element(
-        &mut self,
-        value: F::In,
-        timestamp: i64,
-        out: &mut dyn ChainOutput<F::Out>,
-    ) -> Result<()> {
-        let key = (self.selector)(&value);
-        self.running(out, |controller, running| {
-            running.core.meter.took_one();
-            controller.submit(running, key, Input::Element { value, timestamp })
-        })
     }
     fn process_watermark(&mut self, watermark: Watermark, out: &mut dyn ChainOutput<F::Out>) -> Result<()> {
         // The records before it are processed under the watermark before it.
@@ -255,6 +242,23 @@ impl<F: AsyncKeyedProcessFunction> OneInputOperator for AsyncKeyedProcessOperato
             opened.controller.abandon();
         }
         Rc::get_mut(&mut self.function).ok_or_else(still_shared)?.close()
+    }
+}
+
+impl<F: AsyncKeyedProcessFunction> OneInputOperator for AsyncKeyedProcessOperator<F> {
+    type In = F::In;
+
+    fn process_element(
+        &mut self,
+        value: F::In,
+        timestamp: i64,
+        out: &mut dyn ChainOutput<F::Out>,
+    ) -> Result<()> {
+        let key = (self.selector)(&value);
+        self.running(out, |controller, running| {
+            running.core.meter.took_one();
+            controller.submit(running, key, Input::Element { value, timestamp })
+        })
     }
 }
 

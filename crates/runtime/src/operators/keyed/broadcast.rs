@@ -4,7 +4,7 @@ use super::super::user_code::not_initialized;
 use super::core::KeyedCore;
 use super::lifecycle::keyed_lifecycle;
 use crate::graph::node::KeySelector;
-use crate::operator::{ChainOutput, TwoInputOperator};
+use crate::operator::{ChainOutput, ChainedOperator, TwoInputOperator};
 use millpond_api::SideOutputs;
 use millpond_api::function::{BroadcastContext, KeyedBroadcastProcessFunction, TimeDomain};
 use millpond_core::Result;
@@ -37,12 +37,15 @@ impl<F: KeyedBroadcastProcessFunction> KeyedBroadcastOperator<F> {
     }
 }
 
-impl<F: KeyedBroadcastProcessFunction> TwoInputOperator for KeyedBroadcastOperator<F> {
-    type In1 = F::In;
-    type In2 = F::Broadcast;
+impl<F: KeyedBroadcastProcessFunction> ChainedOperator for KeyedBroadcastOperator<F> {
     type Out = F::Out;
 
     keyed_lifecycle!();
+}
+
+impl<F: KeyedBroadcastProcessFunction> TwoInputOperator for KeyedBroadcastOperator<F> {
+    type In1 = F::In;
+    type In2 = F::Broadcast;
 
     fn process_element1(
         &mut self,

@@ -4,7 +4,7 @@ use super::super::user_code::not_initialized;
 use super::core::KeyedCore;
 use super::lifecycle::keyed_lifecycle;
 use crate::graph::node::KeySelector;
-use crate::operator::{ChainOutput, TwoInputOperator};
+use crate::operator::{ChainOutput, ChainedOperator, TwoInputOperator};
 use millpond_api::SideOutputs;
 use millpond_api::function::{KeyedCoProcessFunction, TimeDomain};
 use millpond_core::Result;
@@ -42,12 +42,15 @@ impl<F: KeyedCoProcessFunction> KeyedCoProcessOperator<F> {
     }
 }
 
-impl<F: KeyedCoProcessFunction> TwoInputOperator for KeyedCoProcessOperator<F> {
-    type In1 = F::In1;
-    type In2 = F::In2;
+impl<F: KeyedCoProcessFunction> ChainedOperator for KeyedCoProcessOperator<F> {
     type Out = F::Out;
 
     keyed_lifecycle!();
+}
+
+impl<F: KeyedCoProcessFunction> TwoInputOperator for KeyedCoProcessOperator<F> {
+    type In1 = F::In1;
+    type In2 = F::In2;
 
     fn process_element1(
         &mut self,

@@ -1,7 +1,6 @@
-//! The life of an operator around a [`KeyedCore`](super::KeyedCore) and a user function: the same for one input and for two,
-//! which are two traits, so that no method of either could be shared otherwise.
+//! The life of an operator around a [`KeyedCore`](super::KeyedCore) and a user function: the same for one input and for two.
 
-/// Everything of `OneInputOperator` or `TwoInputOperator` but the elements. The operator has the fields `function`, `core` and
+/// Everything of `ChainedOperator` but the type. The operator has the fields `function`, `core` and
 /// `side_outputs`, and a method `fire`.
 macro_rules! keyed_lifecycle {
     () => {

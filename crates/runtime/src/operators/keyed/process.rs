@@ -4,7 +4,7 @@ use super::super::user_code::not_initialized;
 use super::core::KeyedCore;
 use super::lifecycle::keyed_lifecycle;
 use crate::graph::node::KeySelector;
-use crate::operator::{ChainOutput, OneInputOperator};
+use crate::operator::{ChainOutput, ChainedOperator, OneInputOperator};
 use millpond_api::SideOutputs;
 use millpond_api::function::{KeyedProcessFunction, TimeDomain};
 use millpond_core::Result;
@@ -37,11 +37,14 @@ impl<F: KeyedProcessFunction> KeyedProcessOperator<F> {
     }
 }
 
-impl<F: KeyedProcessFunction> OneInputOperator for KeyedProcessOperator<F> {
-    type In = F::In;
+impl<F: KeyedProcessFunction> ChainedOperator for KeyedProcessOperator<F> {
     type Out = F::Out;
 
     keyed_lifecycle!();
+}
+
+impl<F: KeyedProcessFunction> OneInputOperator for KeyedProcessOperator<F> {
+    type In = F::In;
 
     fn lookahead(&self) -> usize {
         PREFETCH_BATCH

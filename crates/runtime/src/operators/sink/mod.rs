@@ -7,7 +7,7 @@ mod tests;
 use super::meter::Meter;
 use super::raw::refuse_raw_state;
 use super::user_code::not_initialized;
-use crate::operator::{ChainOutput, OneInputOperator, OperatorContext, SnapshotFuture};
+use crate::operator::{ChainOutput, ChainedOperator, OneInputOperator, OperatorContext, SnapshotFuture};
 use millpond_api::sink::{CommittableCollector, CommittableOf};
 use millpond_api::{CommitterInitContext, Sink, SinkContext, SinkWriter, Watermark, WriterInitContext};
 use millpond_checkpoint::barrier::CheckpointBarrier;
@@ -105,8 +105,7 @@ impl<S: Sink> Opened<S> {
     }
 }
 
-impl<S: Sink> OneInputOperator for SinkOperator<S> {
-    type In = S::In;
+impl<S: Sink> ChainedOperator for SinkOperator<S> {
     type Out = ();
 
     fn initialize(&mut self, ctx: OperatorContext, _out: &mut dyn ChainOutput<()>) -> Result<()> {
@@ -116,23 +115,6 @@ impl<S: Sink> OneInputOperator for SinkOperator<S> {
                 .map_err(|e| e.with("operator", &ctx.operator_name))?,
         );
         Ok(())
-    }
-    fn process_element(
-        &mut self,
-        value: S::In,
-        timestamp: i64,
-        _out: &mut dyn ChainOutput<()>,
-    ) -> Result<()> {
-        let opened = self.opened.as_mut().ok_or_else(not_initialized)?;
-        opened.meter.took_one();
-        let ctx = SinkContext {
-            timestamp,
-            watermark: opened.watermark,
-        };
-        opened
-            .writer
-            .write(value, &ctx)
-            .map_err(|e| e.with("operator", &opened.name))
     }
     fn process_watermark(&mut self, watermark: Watermark, out: &mut dyn ChainOutput<()>) -> Result<()> {
         self.opened()?.watermark = watermark.timestamp;
@@ -175,5 +157,27 @@ impl<S: Sink> OneInputOperator for SinkOperator<S> {
                 None => Ok(()),
             }
         })
+    }
+}
+
+impl<S: Sink> OneInputOperator for SinkOperator<S> {
+    type In = S::In;
+
+    fn process_element(
+        &mut self,
+        value: S::In,
+        timestamp: i64,
+        _out: &mut dyn ChainOutput<()>,
+    ) -> Result<()> {
+        let opened = self.opened.as_mut().ok_or_else(not_initialized)?;
+        opened.meter.took_one();
+        let ctx = SinkContext {
+            timestamp,
+            watermark: opened.watermark,
+        };
+        opened
+            .writer
+            .write(value, &ctx)
+            .map_err(|e| e.with("operator", &opened.name))
     }
 }

@@ -8,7 +8,7 @@ use super::contents::WindowContents;
 use super::merging::{self, MergingSetState};
 use super::timers::WINDOW_TIMERS;
 use crate::graph::node::KeySelector;
-use crate::operator::{ChainOutput, OneInputOperator, OperatorContext, SnapshotFuture};
+use crate::operator::{ChainOutput, ChainedOperator, OneInputOperator, OperatorContext, SnapshotFuture};
 use millpond_api::function::{Counter, TimeDomain};
 use millpond_api::window::{Trigger, WindowAssigner, WindowAssignerContext, WindowScope, WindowStateStore};
 use millpond_api::{Data, OutputTag, SideOutputs, Watermark};
@@ -151,7 +151,7 @@ where
     }
 }
 
-impl<K, T, A, Tr, C> OneInputOperator for WindowOperator<K, T, A, Tr, C>
+impl<K, T, A, Tr, C> ChainedOperator for WindowOperator<K, T, A, Tr, C>
 where
     K: StateKey,
     T: Data,
@@ -159,7 +159,6 @@ where
     Tr: Trigger<T, A::Window>,
     C: WindowContents<K, T, A::Window>,
 {
-    type In = T;
     type Out = C::Out;
 
     fn set_side_outputs(&mut self, side_outputs: SideOutputs) {
@@ -167,35 +166,6 @@ where
     }
     fn initialize(&mut self, ctx: OperatorContext, _out: &mut dyn ChainOutput<C::Out>) -> Result<()> {
         self.opened = Some(self.open(&ctx)?);
-        Ok(())
-    }
-    fn process_element(&mut self, value: T, timestamp: i64, out: &mut dyn ChainOutput<C::Out>) -> Result<()> {
-        let opened = self.opened.as_mut().ok_or_else(not_initialized)?;
-        opened.core.meter.took_one();
-        let keys = Rc::clone(&opened.core.keys);
-        keys.set_current_key((self.selector)(&value))?;
-        self.windows.clear();
-        let ctx = WindowAssignerContext::new(&*opened.core.clock);
-        self.spec
-            .assigner
-            .assign_windows(&value, timestamp, &ctx, &mut self.windows)
-            .map_err(|e| user_error(&opened.core.name, e))?;
-        let skipped = Call::new(&self.spec, &mut self.contents, opened, &keys, out).on_element(
-            value,
-            timestamp,
-            &self.windows,
-        )?;
-        let core = &mut opened.core;
-        let is_late = self.spec.assigner.is_event_time()
-            && timestamp.saturating_add(self.spec.allowed_lateness_ms) <= core.timers.current_watermark();
-        match (skipped, &self.spec.late_data) {
-            (Some(value), Some(tag)) if is_late => {
-                core.side_outputs.emit(tag, value, timestamp);
-                core.meter.emitted(core.side_outputs.finish()?);
-            }
-            (Some(_), None) if is_late => opened.late_dropped.inc(),
-            _ => {}
-        }
         Ok(())
     }
     fn process_watermark(&mut self, watermark: Watermark, out: &mut dyn ChainOutput<C::Out>) -> Result<()> {
@@ -230,5 +200,46 @@ where
     }
     fn close(&mut self) -> Result<()> {
         self.contents.close()
+    }
+}
+
+impl<K, T, A, Tr, C> OneInputOperator for WindowOperator<K, T, A, Tr, C>
+where
+    K: StateKey,
+    T: Data,
+    A: WindowAssigner<T>,
+    Tr: Trigger<T, A::Window>,
+    C: WindowContents<K, T, A::Window>,
+{
+    type In = T;
+
+    fn process_element(&mut self, value: T, timestamp: i64, out: &mut dyn ChainOutput<C::Out>) -> Result<()> {
+        let opened = self.opened.as_mut().ok_or_else(not_initialized)?;
+        opened.core.meter.took_one();
+        let keys = Rc::clone(&opened.core.keys);
+        keys.set_current_key((self.selector)(&value))?;
+        self.windows.clear();
+        let ctx = WindowAssignerContext::new(&*opened.core.clock);
+        self.spec
+            .assigner
+            .assign_windows(&value, timestamp, &ctx, &mut self.windows)
+            .map_err(|e| user_error(&opened.core.name, e))?;
+        let skipped = Call::new(&self.spec, &mut self.contents, opened, &keys, out).on_element(
+            value,
+            timestamp,
+            &self.windows,
+        )?;
+        let core = &mut opened.core;
+        let is_late = self.spec.assigner.is_event_time()
+            && timestamp.saturating_add(self.spec.allowed_lateness_ms) <= core.timers.current_watermark();
+        match (skipped, &self.spec.late_data) {
+            (Some(value), Some(tag)) if is_late => {
+                core.side_outputs.emit(tag, value, timestamp);
+                core.meter.emitted(core.side_outputs.finish()?);
+            }
+            (Some(_), None) if is_late => opened.late_dropped.inc(),
+            _ => {}
+        }
+        Ok(())
     }
 }

@@ -4,8 +4,8 @@ use crate::channel::{GateConfig, InputGate, Partitioner, RecordWriter, SendMode}
 use crate::element::{RecordBatch, WatermarkStatus};
 use crate::graph::{ChainFactory, Exchange, OperatorDescription};
 use crate::operator::{
-    ChainLink, ChainOutput, ChainVisitor, OneInputOperator, OperatorContext, RestoredState, SnapshotFuture,
-    StreamOperator, TaskInfo, VisitOrder, WatermarkGauge,
+    ChainLink, ChainOutput, ChainVisitor, ChainedOperator, OneInputOperator, OperatorContext, RestoredState,
+    SnapshotFuture, StreamOperator, TaskInfo, VisitOrder, WatermarkGauge,
 };
 use crate::task::*;
 use bytes::Bytes;
@@ -284,8 +284,7 @@ pub(super) struct Keep {
     pub(super) timer_ms: Option<i64>,
 }
 
-impl OneInputOperator for Keep {
-    type In = i64;
+impl ChainedOperator for Keep {
     type Out = i64;
 
     fn initialize(&mut self, ctx: OperatorContext, _out: &mut dyn ChainOutput<i64>) -> Result<()> {
@@ -293,23 +292,6 @@ impl OneInputOperator for Keep {
         if let Some(restored) = ctx.restored {
             self.numbers = numbers_in(&restored.state);
         }
-        Ok(())
-    }
-    fn process_element(
-        &mut self,
-        value: i64,
-        _timestamp: i64,
-        _out: &mut dyn ChainOutput<i64>,
-    ) -> Result<()> {
-        assert!(
-            self.fault != Fault::PanicAt(value),
-            "number {value} is not welcome"
-        );
-        if self.fault == Fault::ErrorAt(value) {
-            return Err(Error::user("cannot keep").with("number", value));
-        }
-        self.numbers.push(value);
-        self.log.add(format!("{}:{value}", self.subtask));
         Ok(())
     }
     fn process_watermark(&mut self, watermark: Watermark, _out: &mut dyn ChainOutput<i64>) -> Result<()> {
@@ -354,6 +336,28 @@ impl OneInputOperator for Keep {
     }
     fn close(&mut self) -> Result<()> {
         self.log.add("close");
+        Ok(())
+    }
+}
+
+impl OneInputOperator for Keep {
+    type In = i64;
+
+    fn process_element(
+        &mut self,
+        value: i64,
+        _timestamp: i64,
+        _out: &mut dyn ChainOutput<i64>,
+    ) -> Result<()> {
+        assert!(
+            self.fault != Fault::PanicAt(value),
+            "number {value} is not welcome"
+        );
+        if self.fault == Fault::ErrorAt(value) {
+            return Err(Error::user("cannot keep").with("number", value));
+        }
+        self.numbers.push(value);
+        self.log.add(format!("{}:{value}", self.subtask));
         Ok(())
     }
 }
