@@ -4,6 +4,7 @@ use crate::NO_TIMESTAMP;
 use crate::side_output::{OutputTag, SideOutputs};
 use millpond_core::host::Clock;
 use millpond_state::timer::{TimeDomain, TimerService};
+use std::ops::{Deref, DerefMut};
 
 /// What a function over a keyed stream is handed with an element. Flink's `KeyedProcessFunction.Context`.
 pub struct KeyedContext<'a, K> {
@@ -37,7 +38,7 @@ impl<'a, K> KeyedContext<'a, K> {
             side_outputs.emit(tag, value, self.timestamp);
         }
     }
-    /// The element's key. The reference outlives the borrow of the context, so timers can be registered beside it.
+    /// The key of the element or timer. The reference outlives the borrow of the context, so timers can be registered beside it.
     #[inline]
     pub fn current_key(&self) -> &'a K {
         self.key
@@ -62,66 +63,52 @@ impl<'a, K> KeyedContext<'a, K> {
     }
 }
 
-/// What a function is handed with a timer. Flink's `OnTimerContext`.
+/// What a function is handed with a timer. Flink's `OnTimerContext`: a [`KeyedContext`] of the timer's key that says when and why.
 pub struct OnTimerContext<'a, K> {
-    key: &'a K,
-    timestamp: i64,
+    context: KeyedContext<'a, K>,
     domain: TimeDomain,
-    timers: &'a mut dyn TimerService,
-    side_outputs: Option<&'a SideOutputs>,
 }
 
 impl<'a, K> OnTimerContext<'a, K> {
     /// For engines: the context of a timer of `key`.
     pub fn new(key: &'a K, timestamp: i64, domain: TimeDomain, timers: &'a mut dyn TimerService) -> Self {
         OnTimerContext {
-            key,
-            timestamp,
+            context: KeyedContext::new(key, timestamp, timers),
             domain,
-            timers,
-            side_outputs: None,
         }
     }
     /// For engines: where records of side outputs go. Without, they are dropped.
     #[inline]
     #[must_use]
     pub fn with_side_outputs(mut self, side_outputs: &'a SideOutputs) -> Self {
-        self.side_outputs = Some(side_outputs);
+        self.context = self.context.with_side_outputs(side_outputs);
         self
-    }
-    /// Emits a record to a side output, with the timestamp of the element or timer. What nobody reads is dropped.
-    pub fn output<T: 'static>(&mut self, tag: &OutputTag<T>, value: T) {
-        if let Some(side_outputs) = self.side_outputs {
-            side_outputs.emit(tag, value, self.timestamp);
-        }
-    }
-    /// The key that the timer was registered for.
-    #[inline]
-    pub fn current_key(&self) -> &'a K {
-        self.key
     }
     /// What the timer was registered for, in milliseconds.
     #[inline]
     pub fn timestamp(&self) -> i64 {
-        self.timestamp
+        self.context.timestamp
     }
     /// Whether the watermark or the clock made it due.
     #[inline]
     pub fn time_domain(&self) -> TimeDomain {
         self.domain
     }
-    /// Time, and the timers of the current key.
+}
+
+impl<'a, K> Deref for OnTimerContext<'a, K> {
+    type Target = KeyedContext<'a, K>;
+
     #[inline]
-    pub fn timer_service(&mut self) -> &mut dyn TimerService {
-        self.timers
+    fn deref(&self) -> &Self::Target {
+        &self.context
     }
-    /// The watermark.
-    pub fn current_watermark(&self) -> i64 {
-        self.timers.current_watermark()
-    }
-    /// The clock's time, in milliseconds since the epoch.
-    pub fn current_processing_time(&self) -> i64 {
-        self.timers.current_processing_time()
+}
+
+impl<K> DerefMut for OnTimerContext<'_, K> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.context
     }
 }
 
