@@ -7,6 +7,7 @@ pub mod align;
 pub mod barrier;
 pub mod completed;
 pub mod coordinator;
+pub mod inspect;
 pub mod metadata;
 pub mod recovery;
 pub mod registry;

@@ -5,6 +5,7 @@
 //! the record is there.
 
 use crate::storage::FileSystemCheckpointStorage;
+use crate::storage::fence::{Epochs, rules::Epoch};
 use bytes::Bytes;
 use millpond_core::{Error, ErrorKind, JobId, Result};
 use serde::{Deserialize, Serialize};
@@ -46,6 +47,15 @@ pub struct JobResult {
     pub message: Option<String>,
 }
 
+/// The record with the epoch of the process that wrote it, if it had taken one.
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    #[serde(flatten)]
+    result: JobResult,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    epoch: Option<Epoch>,
+}
+
 mod job_id {
     //! A job id as text.
     use millpond_core::JobId;
@@ -81,7 +91,7 @@ impl FileSystemCheckpointStorage {
             Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
             other => other?,
         };
-        let result: JobResult = serde_json::from_slice(&bytes).map_err(|e| {
+        let Stored { result, epoch } = serde_json::from_slice(&bytes).map_err(|e| {
             named(Error::corrupt("read job result", "not a job's result").source(e))
                 .hint("look at the job's output; delete the file to let the job run again")
         })?;
@@ -90,6 +100,14 @@ impl FileSystemCheckpointStorage {
                 Error::corrupt("read job result", "the result of another job").with("job", result.job_id),
             ));
         }
+        let taken_over = Epochs::read(folder)?.last_start();
+        if epoch
+            .zip(taken_over)
+            .is_some_and(|(written, later)| written < later)
+        {
+            tracing::warn!(job = %self.job(), "the job's result is of a process that was not its owner any more: it doesn't count");
+            return Ok(None);
+        }
         Ok(Some(result))
     }
 
@@ -97,9 +115,14 @@ impl FileSystemCheckpointStorage {
     /// finished.
     ///
     /// # Errors
-    /// Io when it can't be stored.
+    /// Io when it can't be stored; Fenced when another process has taken over the job.
     pub fn write_job_result(&self, result: &JobResult) -> Result<()> {
-        let mut text = serde_json::to_vec_pretty(result).map_err(|e| {
+        self.check_owner()?;
+        let stored = Stored {
+            result: result.clone(),
+            epoch: self.fence().map(|f| f.epoch()),
+        };
+        let mut text = serde_json::to_vec_pretty(&stored).map_err(|e| {
             Error::new(ErrorKind::IllegalState, "write job result", "not expressible").source(e)
         })?;
         text.push(b'\n');

@@ -29,7 +29,7 @@ pub(crate) enum Command {
     Run(RunArgs),
     /// List the jobs that run
     List(ListArgs),
-    /// Take a savepoint of a job and print its path
+    /// Take a savepoint of a job and print its path, or delete one
     Savepoint(SavepointArgs),
     /// Stop a job with a savepoint and print its path
     Stop(StopArgs),
@@ -37,7 +37,7 @@ pub(crate) enum Command {
     Cancel(CancelArgs),
     /// Take a checkpoint of a job now
     Checkpoint(CheckpointArgs),
-    /// Show the checkpoints of a job
+    /// Show the checkpoints of a job, or look after the folders that they lie in
     Checkpoints(CheckpointsArgs),
     /// Look at the state of a running job
     #[command(subcommand)]
@@ -107,13 +107,32 @@ pub(crate) struct ListArgs {
 }
 
 #[derive(Args)]
-#[command(after_help = "Example:\n  millpond savepoint flights /var/savepoints")]
+#[command(
+    after_help = "Examples:\n  millpond savepoint flights /var/savepoints\n  millpond savepoint -d /var/savepoints/savepoint-0a1b2c-d3e4f5"
+)]
 pub(crate) struct SavepointArgs {
     /// The job: id, beginning of an id, name, or address:port
-    pub(crate) job: String,
+    #[arg(required_unless_present = "dispose")]
+    pub(crate) job: Option<String>,
     /// The folder to put it in; without one, the job's execution.checkpointing.savepoint-dir
     #[arg(value_name = "DIR")]
     pub(crate) directory: Option<PathBuf>,
+    /// The format: canonical (any state backend restores it) or native (that of the job's backend, quicker)
+    #[arg(short = 't', long = "type", value_name = "TYPE", default_value = "canonical", value_parser = savepoint_type)]
+    pub(crate) format: String,
+    /// Delete this savepoint instead of taking one
+    #[arg(short = 'd', long, value_name = "PATH", conflicts_with_all = ["job", "directory"])]
+    pub(crate) dispose: Option<String>,
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
+}
+
+/// How the store is reached.
+#[derive(Args)]
+pub(crate) struct StoreArgs {
+    /// Set an option of the store, as s3.endpoint; may be given many times
+    #[arg(short = 'D', value_name = "KEY=VALUE", value_parser = definition)]
+    pub(crate) define: Vec<String>,
 }
 
 #[derive(Args)]
@@ -150,14 +169,55 @@ pub(crate) struct CheckpointArgs {
 
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  millpond checkpoints flights\n  millpond checkpoints --json flights | jq .counts"
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
+    after_help = "Examples:\n  millpond checkpoints flights\n  millpond checkpoints --json flights | jq .counts\n  millpond checkpoints verify /var/checkpoints\n  millpond checkpoints gc --dry-run s3://bucket/checkpoints"
 )]
 pub(crate) struct CheckpointsArgs {
+    /// Look at folders instead of a running job
+    #[command(subcommand)]
+    pub(crate) folders: Option<FoldersCommand>,
     /// The job: id, beginning of an id, name, or address:port
-    pub(crate) job: String,
+    #[arg(required = true)]
+    pub(crate) job: Option<String>,
     /// Print JSON instead of a table: the answer of /jobs/:jobid/checkpoints
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// What can be done with the folders that checkpoints lie in.
+#[derive(Subcommand)]
+pub(crate) enum FoldersCommand {
+    /// Read every file that checkpoints name: is it there, with its length and checksum?
+    Verify(FolderArgs),
+    /// List files that no checkpoint names
+    Orphans(FolderArgs),
+    /// Remove files that no checkpoint names
+    Gc(GcArgs),
+}
+
+#[derive(Args)]
+pub(crate) struct FolderArgs {
+    /// execution.checkpointing.dir, or the folder of a job in it: a path or URI; for verify also one checkpoint or savepoint
+    #[arg(value_name = "DIR")]
+    pub(crate) directory: String,
+    /// Print JSON instead of a table
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
+}
+
+#[derive(Args)]
+pub(crate) struct GcArgs {
+    #[command(flatten)]
+    pub(crate) folder: FolderArgs,
+    /// Only say what would be removed
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Also when a process on another machine may run the job; if it does, it is fenced off and ends
+    #[arg(long)]
+    pub(crate) force: bool,
 }
 
 /// What can be done with state.
@@ -189,6 +249,13 @@ fn definition(text: &str) -> Result<String, String> {
     match text.split_once('=') {
         Some((key, _)) if !key.trim().is_empty() => Ok(text.to_string()),
         _ => Err("expected KEY=VALUE".to_string()),
+    }
+}
+
+fn savepoint_type(text: &str) -> Result<String, String> {
+    match text.to_ascii_uppercase().as_str() {
+        format @ ("CANONICAL" | "NATIVE") => Ok(format.to_string()),
+        _ => Err("expected canonical or native".to_string()),
     }
 }
 
@@ -231,6 +298,13 @@ mod tests {
             "millpond stop -p dir -d job",
             "millpond stop --savepointPath dir --drain job",
             "millpond list -a",
+            "millpond savepoint -d path",
+            "millpond savepoint --type NATIVE job dir",
+            "millpond savepoint -t canonical job",
+            "millpond savepoint --dispose s3://b/path -D s3.endpoint=x",
+            "millpond checkpoints job --json",
+            "millpond checkpoints verify dir --json",
+            "millpond checkpoints gc --dry-run --force dir",
         ] {
             assert!(Cli::try_parse_from(line.split(' ')).is_ok(), "{line}");
         }
@@ -239,6 +313,10 @@ mod tests {
             "millpond run -D x job",
             "millpond run",
             "millpond stop",
+            "millpond savepoint",
+            "millpond savepoint job -d path",
+            "millpond checkpoints",
+            "millpond checkpoints verify",
             "millpond x",
         ] {
             assert!(Cli::try_parse_from(line.split(' ')).is_err(), "{line}");

@@ -1,6 +1,7 @@
 //! `savepoint`, `checkpoint`, `stop`, `cancel`: asks a job for something and waits for the outcome.
 
 use crate::args::{CancelArgs, CheckpointArgs, SavepointArgs, StopArgs};
+use crate::folders;
 use crate::output::{ProgressLine, complain, print};
 use millpond_core::{Error, ErrorKind, Result};
 use millpond_rest::client::{FoundJob, find};
@@ -13,10 +14,14 @@ use std::time::Duration;
 const CANCEL_WITHIN: Duration = Duration::from_secs(30);
 
 pub(crate) fn savepoint(args: &SavepointArgs) -> Result<()> {
+    if let Some(path) = &args.dispose {
+        return folders::dispose(path, &args.store);
+    }
     let directory = args.directory.as_deref().map(target).transpose()?;
-    let job = find(&Registry::of_user(), &args.job)?;
+    let job = find(&Registry::of_user(), args.job.as_deref().unwrap_or_default())?;
     let trigger = job.client.trigger_savepoint(&SavepointRequest {
         target_directory: directory,
+        format_type: Some(args.format.clone()),
         ..SavepointRequest::default()
     })?;
     print(wait(&job, &trigger, "savepoint")?)

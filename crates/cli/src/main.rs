@@ -5,6 +5,7 @@
 //! | [`args`] | the command line |
 //! | [`run`] | `run`: becomes the job |
 //! | [`control`] | `savepoint`, `checkpoint`, `stop`, `cancel` |
+//! | [`folders`] | `checkpoints verify`, `orphans` and `gc`, `savepoint -d`: files, without a job |
 //! | [`show`] | `list` and `checkpoints`: tables and JSON |
 //! | [`output`], [`units`] | how things are printed |
 //!
@@ -12,6 +13,7 @@
 
 mod args;
 mod control;
+mod folders;
 mod output;
 mod run;
 mod show;

@@ -1,6 +1,7 @@
 //! `list` and `checkpoints`: what runs, and what became of its checkpoints.
 
 use crate::args::{CheckpointsArgs, ListArgs, StateGetArgs};
+use crate::folders;
 use crate::output::{complain, print, print_json, table};
 use crate::units;
 use comfy_table::{Cell, CellAlignment, Color};
@@ -70,7 +71,10 @@ fn listed(job: &FoundJob) -> Listed<'_> {
 }
 
 pub(crate) fn checkpoints(args: &CheckpointsArgs) -> Result<()> {
-    let job = find(&Registry::of_user(), &args.job)?;
+    if let Some(command) = &args.folders {
+        return folders::carry_out(command);
+    }
+    let job = find(&Registry::of_user(), args.job.as_deref().unwrap_or_default())?;
     let checkpoints = job.client.checkpoints()?;
     if args.json {
         return print_json(&checkpoints);

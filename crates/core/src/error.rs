@@ -34,6 +34,8 @@ pub enum ErrorKind {
     IllegalState,
     /// Known to Flink or planned, but not available here.
     Unsupported,
+    /// Another process has taken over the job. Stop: whatever this one writes doesn't count.
+    Fenced,
 }
 
 impl ErrorKind {
@@ -50,6 +52,7 @@ impl ErrorKind {
             ErrorKind::Cancelled => "cancelled",
             ErrorKind::IllegalState => "illegal state",
             ErrorKind::Unsupported => "unsupported",
+            ErrorKind::Fenced => "fenced",
         }
     }
 }

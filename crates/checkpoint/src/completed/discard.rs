@@ -5,9 +5,11 @@
 use super::{CompletedCheckpointStore, Owner, Retained};
 use crate::recovery::Recovered;
 use crate::storage::{CheckpointLocation, CompletedCheckpoint, Deletion, Folder, layout, resolve};
+use millpond_core::CheckpointId;
 use millpond_core::failpoint::{self, Failpoint};
 use millpond_state::handle::{FileStateHandle, StatePath, StreamStateHandle};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 impl CompletedCheckpointStore {
     pub(super) fn claim(&mut self, snapshot: &CompletedCheckpoint) {
@@ -39,6 +41,46 @@ impl CompletedCheckpointStore {
             .is_some_and(|name| layout::checkpoint_id(name).is_some());
         if is_checkpoint || location.is_draft() {
             self.storage.delete_later(Deletion::Folder(folder.clone()));
+        }
+    }
+
+    /// Deletes what an aborted checkpoint has written. That its number is taken stays on record until a later one is: another
+    /// process that takes over must never give it out again while this one may still be writing or deleting in its folder.
+    pub(super) fn discard_aborted(&mut self, id: CheckpointId, location: &CheckpointLocation) {
+        self.discard_written(location);
+        if !location.is_savepoint() {
+            self.aborted.push(id);
+        }
+    }
+
+    /// Deletes what was written for a checkpoint, but not the mark that its number is taken.
+    pub(super) fn discard_written(&self, location: &CheckpointLocation) {
+        if location.is_savepoint() || self.storage.fence().is_none() {
+            self.discard_folder(location);
+        } else {
+            self.storage
+                .delete_later(Deletion::Aborted(location.folder().clone()));
+        }
+    }
+
+    pub(super) fn forget_aborted(&mut self) {
+        for id in std::mem::take(&mut self.aborted) {
+            self.discard_folder(&self.storage.checkpoint(id));
+        }
+    }
+
+    /// Lets go of local copies of files that the newest checkpoint doesn't name.
+    pub(super) fn retain_local_copies(&self) {
+        if let (Some(local), Some(latest)) = (self.storage.local_copies(), self.latest()) {
+            let deletion = Deletion::LocalCopies(Arc::clone(local), Some(Arc::clone(latest.metadata())));
+            self.storage.delete_later(deletion);
+        }
+    }
+
+    /// Deletes damaged checkpoints, now that a newer one is there.
+    pub(super) fn discard_leftovers(&mut self) {
+        for id in std::mem::take(&mut self.leftovers) {
+            self.discard_folder(&self.storage.checkpoint(id));
         }
     }
 
@@ -97,9 +139,9 @@ impl CompletedCheckpointStore {
 
     /// Deletes what nobody will ever need: remains of checkpoints that were never completed, and shared files that no
     /// checkpoint names. While a damaged checkpoint is around, shared files stay: it may name them.
-    pub(super) fn sweep(&self, recovered: &Recovered) {
+    pub(super) fn sweep(&mut self, recovered: &Recovered) {
         for id in &recovered.incomplete {
-            self.discard_folder(&self.storage.checkpoint(*id));
+            self.discard_aborted(*id, &self.storage.checkpoint(*id));
         }
         let shared = self.storage.job_folder().child(layout::SHARED_FOLDER);
         // Listed now: later there will be those of this process, too.
@@ -138,11 +180,13 @@ impl CompletedCheckpointStore {
     /// Leaves nothing of the job but its result.
     pub(super) fn clear_job_folder(&mut self) {
         self.leftovers.clear();
+        self.aborted.clear();
         let folder = self.storage.job_folder();
         if let Ok(listing) = folder.list() {
             let ours = |n: &str| {
                 n == layout::SHARED_FOLDER
                     || n == layout::TASK_OWNED_FOLDER
+                    || n == layout::EPOCHS_FOLDER
                     || layout::checkpoint_id(n).is_some()
             };
             for name in listing.folders.iter().filter(|n| ours(n)) {
@@ -150,5 +194,9 @@ impl CompletedCheckpointStore {
             }
         }
         self.storage.delete_later(Deletion::IfEmpty(folder.clone()));
+        if let Some(local) = self.storage.local_copies() {
+            self.storage
+                .delete_later(Deletion::LocalCopies(Arc::clone(local), None));
+        }
     }
 }

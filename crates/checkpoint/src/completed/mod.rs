@@ -30,6 +30,8 @@ pub struct CompletedCheckpointStore {
     registry: SharedFileRegistry,
     /// Damaged checkpoints and remains of unfinished ones, to be deleted once a newer checkpoint is there.
     leftovers: Vec<CheckpointId>,
+    /// Aborted ones, of which the mark stays that their number is taken, until a later number is.
+    aborted: Vec<CheckpointId>,
     /// Folders of claimed snapshots: files in them may be deleted although they are not the job's own.
     claimed_roots: Vec<String>,
 }
@@ -70,6 +72,7 @@ impl CompletedCheckpointStore {
             retained: VecDeque::new(),
             registry: SharedFileRegistry::new(),
             leftovers: Vec::new(),
+            aborted: Vec::new(),
             claimed_roots: Vec::new(),
         })
     }
@@ -80,7 +83,8 @@ impl CompletedCheckpointStore {
         for checkpoint in recovered.older.iter().rev().chain(&recovered.latest) {
             self.keep(checkpoint.clone(), Owner::Job);
         }
-        self.leftovers = recovered.skipped.iter().map(|s| s.checkpoint_id).collect();
+        let damaged = recovered.skipped.iter().map(|s| s.checkpoint_id);
+        self.leftovers = damaged.chain(recovered.void.iter().copied()).collect();
         failpoint::reach(Failpoint::RecoveryBegins);
         self.sweep(recovered);
         failpoint::reach(Failpoint::RecoverySwept);
@@ -130,7 +134,7 @@ impl CompletedCheckpointStore {
     /// Deletes what the aborted checkpoint or savepoint `id` has written: its folder, and shared files that nobody else names.
     /// A savepoint that was committed is left alone.
     pub fn abort(&mut self, id: CheckpointId, location: &CheckpointLocation) {
-        self.discard_folder(location);
+        self.discard_aborted(id, location);
         let orphans = self.registry.unregister(id);
         self.delete_shared(orphans);
     }
@@ -138,7 +142,7 @@ impl CompletedCheckpointStore {
     /// Deletes what a task handed in too late, for a checkpoint that was given up already. Its exclusive files go with the
     /// checkpoint's folder, which they may have brought back to life: `location` is deleted again.
     pub fn discard_late(&mut self, location: &CheckpointLocation, state: &OperatorSubtaskState) {
-        self.discard_folder(location);
+        self.discard_written(location);
         let orphans = self.registry.unnamed(state);
         self.delete_shared(orphans);
     }
@@ -158,9 +162,9 @@ impl CompletedCheckpointStore {
                 self.discard(&oldest);
             }
         }
-        for id in std::mem::take(&mut self.leftovers) {
-            self.discard_folder(&self.storage.checkpoint(id));
-        }
+        self.discard_leftovers();
+        self.forget_aborted();
+        self.retain_local_copies();
         subsumed
     }
 
@@ -201,7 +205,10 @@ impl CompletedCheckpointStore {
             }
             self.clear_job_folder();
         }
+        // Nothing is under way any more that would write to them.
+        self.forget_aborted();
         self.storage.wait_for_deletions();
+        self.storage.release();
         Ok(())
     }
 }

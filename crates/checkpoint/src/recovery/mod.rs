@@ -5,6 +5,7 @@
 //! job doesn't start, since starting empty would silently lose everything. Failures of the medium are none of these: they
 //! are returned, because a checkpoint that can't be read now may be whole.
 
+use crate::storage::fence::{Epochs, epoch_of_claim, rules::Takeovers};
 use crate::storage::{
     CheckpointLocation, CompletedCheckpoint, FileSystemCheckpointStorage, Verify, layout, read_checkpoint,
 };
@@ -19,6 +20,8 @@ pub struct Recovered {
     pub older: Vec<CompletedCheckpoint>,
     /// Damaged ones, newest first.
     pub skipped: Vec<Skipped>,
+    /// Those of a process that was not the job's owner any more when they came to exist.
+    pub void: Vec<CheckpointId>,
     /// Folders of checkpoints that were never completed.
     pub incomplete: Vec<CheckpointId>,
     /// The first number that no folder has taken; 1 for a fresh job.
@@ -53,13 +56,41 @@ impl FileSystemCheckpointStorage {
             .collect();
         ids.sort_unstable_by(|a, b| b.cmp(a));
         found.next_checkpoint_id = ids.first().map_or(1, |id| id.saturating_add(1));
+        let takeovers = Epochs::read(self.job_folder())?.takeovers()?;
         for id in ids {
+            if self.is_void(id, &takeovers)? {
+                tracing::warn!(checkpoint = id, folder = %self.checkpoint(id).display(), "checkpoint of a process that was not the owner of the job any more skipped");
+                found.void.push(id);
+                continue;
+            }
             self.look_at(id, &mut found)?;
         }
         if found.latest.is_none() && !found.skipped.is_empty() {
             return Err(none_intact(self, &found.skipped));
         }
+        if let Some(fence) = self.fence() {
+            fence.begin(
+                found
+                    .latest
+                    .as_ref()
+                    .map_or(0, CompletedCheckpoint::checkpoint_id),
+            )?;
+        }
         Ok(found)
+    }
+
+    /// Whether the checkpoint exists and doesn't count.
+    fn is_void(&self, id: CheckpointId, takeovers: &Takeovers) -> Result<bool> {
+        if !takeovers.may_void(id) {
+            return Ok(false);
+        }
+        let location = self.checkpoint(id);
+        let epoch = match location.folder().get(layout::CLAIM_FILE) {
+            Ok(claim) => epoch_of_claim(&claim).unwrap_or(0),
+            Err(e) if e.kind() == ErrorKind::NotFound => 0,
+            Err(e) => return Err(e),
+        };
+        Ok(takeovers.is_void(epoch, id) && location.folder().size(layout::METADATA_FILE)?.is_some())
     }
 
     fn look_at(&self, id: CheckpointId, found: &mut Recovered) -> Result<()> {

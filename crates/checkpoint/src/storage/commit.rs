@@ -75,21 +75,76 @@ pub(super) fn commit(
         ))
         .with("path", folder.file_display(layout::METADATA_FILE)));
     }
+    check_owner(location).map_err(named)?;
     failpoint::reach(Failpoint::CommitBegins);
     folder
         .put(layout::CHECKSUMS_FILE, Bytes::from(sidecar), false)
         .map_err(named)?;
     failpoint::reach(Failpoint::SidecarWritten);
-    folder
-        .put(layout::METADATA_FILE, Bytes::from(bytes), true)
-        .map_err(named)?;
+    publish(location, Bytes::from(bytes)).map_err(named)?;
     failpoint::reach(Failpoint::MetadataWritten);
+    confirm(location, metadata.checkpoint_id).map_err(named)?;
     Ok(CompletedCheckpoint {
         location: location.clone(),
         metadata: Arc::new(metadata.clone()),
         metadata_bytes,
         verified: true,
     })
+}
+
+fn check_owner(location: &CheckpointLocation) -> Result<()> {
+    let Some((fence, epoch)) = location.fence() else {
+        return Ok(());
+    };
+    if fence.epoch() != epoch {
+        return Err(Error::new(
+            ErrorKind::Io,
+            "commit checkpoint",
+            "it was begun before the write of another checkpoint failed",
+        )
+        .hint("the next checkpoint is not affected"));
+    }
+    fence.check()
+}
+
+/// Writes `_metadata`. An error leaves open whether the store has carried the write out, or will.
+fn publish(location: &CheckpointLocation, bytes: Bytes) -> Result<()> {
+    let folder = location.folder();
+    let Err(e) = folder.put(layout::METADATA_FILE, bytes.clone(), true) else {
+        return Ok(());
+    };
+    // A store that was asked twice, since its first answer was lost, says that the file is there: it is ours.
+    if e.kind() == ErrorKind::IllegalState
+        && folder
+            .get(layout::METADATA_FILE)
+            .is_ok_and(|there| there == bytes)
+    {
+        return Ok(());
+    }
+    unsure(location);
+    Err(e)
+}
+
+/// Only a checkpoint that came to exist while this process owned the job is complete: whoever takes over later, finds it.
+fn confirm(location: &CheckpointLocation, id: CheckpointId) -> Result<()> {
+    let Some((fence, _)) = location.fence() else {
+        return Ok(());
+    };
+    if let Err(e) = fence.check() {
+        unsure(location);
+        return Err(e);
+    }
+    if !location.is_savepoint() {
+        fence.confirmed(id);
+    }
+    Ok(())
+}
+
+fn unsure(location: &CheckpointLocation) {
+    // Nobody finds a savepoint by himself, so none is in the way of another process.
+    if let (Some((fence, _)), false) = (location.fence(), location.is_savepoint()) {
+        fence.unsure();
+    }
 }
 
 /// Reads the checkpoint at `location`. Errors name the checkpoint's folder and the file.
@@ -137,6 +192,36 @@ fn read(location: &CheckpointLocation, verify: Verify) -> Result<CompletedCheckp
         metadata_bytes: bytes.len() as u64,
         verified: all_known,
     })
+}
+
+/// What became of the files that a checkpoint names.
+#[derive(Debug, Default)]
+pub(crate) struct CheckedFiles {
+    pub(crate) files: u64,
+    pub(crate) bytes: u64,
+    /// What is wrong, once for each file.
+    pub(crate) damaged: Vec<Error>,
+}
+
+/// Reads every file that the checkpoint names to its end. Damage is noted, and the next one is looked at.
+pub(crate) fn check_files(checkpoint: &CompletedCheckpoint) -> Result<CheckedFiles> {
+    let mut checked = CheckedFiles::default();
+    let mut seen = HashSet::default();
+    for stream in checkpoint.metadata.streams() {
+        let StreamStateHandle::File(file) = stream else {
+            continue;
+        };
+        if !seen.insert(&file.path) {
+            continue;
+        }
+        checked.files += 1;
+        checked.bytes += file.size;
+        match reader::verify(checkpoint.location.target(), file) {
+            Err(e) if matches!(e.kind(), ErrorKind::Corrupt | ErrorKind::NotFound) => checked.damaged.push(e),
+            other => other?,
+        }
+    }
+    Ok(checked)
 }
 
 fn read_sidecar(target: &Target) -> Result<Option<Sidecar>> {

@@ -3,13 +3,16 @@
 //! Deletions run in the order in which they were handed in. One that fails is logged and let go: what stays behind is
 //! found again by the sweep after the next start ([`crate::recovery`]).
 
+use super::fence::Fence;
 use super::folder::Folder;
 use super::layout;
+use super::local::LocalCopies;
+use crate::metadata::CheckpointMetadata;
 use millpond_core::failpoint::{self, Failpoint};
 use millpond_core::host::{self, Background};
 use std::collections::VecDeque;
 use std::sync::mpsc::{Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError, TryLockError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, TryLockError};
 
 /// Something to delete.
 pub(crate) enum Deletion {
@@ -19,12 +22,20 @@ pub(crate) enum Deletion {
     Files(Folder, Vec<String>),
     /// Files of uploads that were cut off.
     Unfinished(Folder, Vec<String>),
+    /// What an aborted checkpoint has written: all but the mark that its number is taken.
+    Aborted(Folder),
+    /// Local copies of files that this checkpoint doesn't name; of all, if there is none.
+    LocalCopies(Arc<LocalCopies>, Option<Arc<CheckpointMetadata>>),
     /// A folder, if nothing is in it.
     IfEmpty(Folder),
 }
 
 impl Deletion {
-    fn run(&self) {
+    fn run(&self, fence: &OnceLock<Arc<Fence>>) {
+        if let Some(Err(e)) = fence.get().map(|f| f.settle()) {
+            tracing::warn!(error = %e.report(), "what is no longer needed is left for the next start to delete");
+            return;
+        }
         failpoint::reach(Failpoint::DeletionBegins);
         let result = match self {
             Deletion::Folder(folder) => folder.delete_file(layout::METADATA_FILE).and_then(|()| {
@@ -37,6 +48,17 @@ impl Deletion {
                 Ok(())
             }),
             Deletion::Unfinished(folder, names) => names.iter().try_for_each(|n| folder.delete_unfinished(n)),
+            Deletion::Aborted(folder) => folder.delete_file(layout::METADATA_FILE).and_then(|()| {
+                failpoint::reach(Failpoint::MetadataDeleted);
+                folder.remove_all_but(layout::CLAIM_FILE)
+            }),
+            Deletion::LocalCopies(local, latest) => {
+                match latest {
+                    Some(metadata) => local.retain(metadata.streams()),
+                    None => local.clear(),
+                }
+                Ok(())
+            }
             Deletion::IfEmpty(folder) => {
                 folder.remove_if_empty();
                 Ok(())
@@ -63,15 +85,26 @@ enum Worker {
     Background(Arc<dyn Background>),
 }
 
+/// The right to write to a job's folder, once it is taken.
+pub(super) type FenceCell = Arc<OnceLock<Arc<Fence>>>;
+
 /// What is to be deleted.
-#[derive(Default)]
 struct Queue {
+    fence: FenceCell,
     waiting: Mutex<VecDeque<Deletion>>,
     /// Held by whoever works the queue off, so that its order is kept.
     turn: Mutex<()>,
 }
 
 impl Queue {
+    fn new(fence: FenceCell) -> Arc<Self> {
+        Arc::new(Queue {
+            fence,
+            waiting: Mutex::default(),
+            turn: Mutex::default(),
+        })
+    }
+
     fn next(&self) -> Option<Deletion> {
         self.waiting
             .lock()
@@ -83,7 +116,7 @@ impl Queue {
     fn work_off(&self) {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         while let Some(deletion) = self.next() {
-            deletion.run();
+            deletion.run(&self.fence);
         }
     }
 
@@ -95,7 +128,7 @@ impl Queue {
             Err(TryLockError::WouldBlock) => return false,
         };
         while let Some(deletion) = self.next() {
-            deletion.run();
+            deletion.run(&self.fence);
         }
         drop(turn);
         true
@@ -103,9 +136,9 @@ impl Queue {
 }
 
 impl Deleter {
-    /// A deleter with a thread of its own.
-    pub(super) fn start() -> millpond_core::Result<Self> {
-        let queue = Arc::<Queue>::default();
+    /// A deleter with a thread of its own. It deletes nothing while `fence` doesn't hold.
+    pub(super) fn start(fence: FenceCell) -> millpond_core::Result<Self> {
+        let queue = Queue::new(fence);
         let (wake, wakes) = channel();
         let of_thread = Arc::clone(&queue);
         let thread = host::spawn("checkpoint-deleter", move || {
@@ -117,8 +150,8 @@ impl Deleter {
     }
 
     /// A deleter that deletes in `background`.
-    pub(super) fn on(background: Arc<dyn Background>) -> Self {
-        Self::with(Worker::Background(background), Arc::default())
+    pub(super) fn on(background: Arc<dyn Background>, fence: FenceCell) -> Self {
+        Self::with(Worker::Background(background), Queue::new(fence))
     }
 
     fn with(worker: Worker, queue: Arc<Queue>) -> Self {

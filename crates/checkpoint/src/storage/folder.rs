@@ -2,11 +2,14 @@
 //!
 //! Everything durable goes through here. On a local folder the store runs with `fsync`: it syncs a file before the rename
 //! that publishes it and the folder after, which is what a remote object store promises by itself. What object stores don't
-//! know (that folders exist without files, and go away) is done on the local path directly.
+//! know (that folders exist without files, and go away) is done on the local path, or with HDFS's own client, directly.
 
+use super::durability;
+use super::error::{is_no_such_bucket, store_error};
 use super::io::Io;
-use super::{durability, uri};
+use super::uri::{Location, RemoteLocation};
 use bytes::Bytes;
+use futures::{StreamExt, TryStreamExt};
 use millpond_core::{Error, ErrorKind, Result};
 use object_store::local::LocalFileSystem;
 use object_store::memory::InMemory;
@@ -25,8 +28,26 @@ pub(crate) struct Folder {
     io: Arc<Io>,
     store: Arc<dyn ObjectStore>,
     prefix: StorePath,
-    local: Option<PathBuf>,
+    place: Place,
     uri: String,
+}
+
+/// What a folder is, beside a prefix in an object store.
+#[derive(Clone)]
+pub(crate) enum Place {
+    /// A folder of the local file system.
+    Local(PathBuf),
+    /// Nothing: folders are what names of objects begin with.
+    #[cfg_attr(
+        not(feature = "s3"),
+        expect(dead_code, reason = "the feature s3 opens such stores")
+    )]
+    Objects,
+    /// Nothing, and gone with the process.
+    Memory,
+    /// A folder that the name node knows.
+    #[cfg(feature = "hdfs")]
+    Hdfs(hdfs_native::Client),
 }
 
 /// What a folder holds, without what its subfolders hold.
@@ -69,9 +90,25 @@ impl Folder {
             io,
             store: layer.map_or_else(|| Arc::clone(&store), |l| l(Arc::clone(&store))),
             prefix: StorePath::default(),
-            local: Some(path.to_path_buf()),
-            uri: uri::to_uri(path),
+            place: Place::Local(path.to_path_buf()),
+            uri: Location::Local(path.to_path_buf()).uri(),
         })
+    }
+
+    /// A folder of a store that is reached over the network.
+    pub(crate) fn remote(
+        io: Arc<Io>,
+        store: Arc<dyn ObjectStore>,
+        place: Place,
+        location: &RemoteLocation,
+    ) -> Folder {
+        Folder {
+            io,
+            store,
+            prefix: StorePath::from(location.path.as_str()),
+            place,
+            uri: location.to_string(),
+        }
     }
 
     /// A folder in memory, gone with its last owner.
@@ -85,7 +122,7 @@ impl Folder {
             io,
             store,
             prefix: StorePath::default(),
-            local: None,
+            place: Place::Memory,
             uri: uri.to_string(),
         }
     }
@@ -95,7 +132,10 @@ impl Folder {
             io: Arc::clone(&self.io),
             store: Arc::clone(&self.store),
             prefix: self.prefix.clone().join(name),
-            local: self.local.as_ref().map(|p| p.join(name)),
+            place: match &self.place {
+                Place::Local(path) => Place::Local(path.join(name)),
+                other => other.clone(),
+            },
             uri: format!("{}/{name}", self.uri),
         }
     }
@@ -106,15 +146,21 @@ impl Folder {
     }
     /// The folder as a person reads it: a local path without a scheme.
     pub(crate) fn display(&self) -> String {
-        self.local
-            .as_ref()
+        self.local()
             .map_or_else(|| self.uri.clone(), |p| p.display().to_string())
     }
     pub(crate) fn file_display(&self, name: &str) -> String {
         format!("{}/{name}", self.display())
     }
     pub(crate) fn local(&self) -> Option<&Path> {
-        self.local.as_deref()
+        match &self.place {
+            Place::Local(path) => Some(path),
+            _ => None,
+        }
+    }
+    /// Whether folders are nothing by themselves here.
+    pub(crate) fn is_virtual(&self) -> bool {
+        matches!(self.place, Place::Objects | Place::Memory)
     }
     pub(crate) fn io(&self) -> &Arc<Io> {
         &self.io
@@ -124,6 +170,47 @@ impl Folder {
     }
     pub(crate) fn store_path(&self, name: &str) -> StorePath {
         self.prefix.clone().join(name)
+    }
+
+    /// Creates the folder with all its parents. Where folders are nothing by themselves, the store is asked whether it is there
+    /// at all, so that a wrong name or password is found before any work is done.
+    pub(crate) fn create(&self) -> Result<()> {
+        match &self.place {
+            Place::Local(path) => durability::create_folder(path).map_err(|e| {
+                Error::io("create folder", e).with("path", path.display()).hint(
+                    "check that the parent is a folder on a disk with free space and that this process may write it",
+                )
+            }),
+            Place::Memory => Ok(()),
+            Place::Objects => {
+                let (store, prefix) = (Arc::clone(&self.store), self.prefix.clone());
+                self.io
+                    .run(async move { store.list(Some(&prefix)).next().await.transpose() })?
+                    .map(|_| ())
+                    .map_err(|e| store_error("open folder", &self.display(), e))
+            }
+            #[cfg(feature = "hdfs")]
+            Place::Hdfs(client) => {
+                let (client, path) = (client.clone(), self.hdfs_path());
+                self.io
+                    .run(async move { client.mkdirs(&path, 0o755, true).await })?
+                    .map_err(|e| self.hdfs_error("create folder", e))
+            }
+        }
+    }
+
+    #[cfg(feature = "hdfs")]
+    fn hdfs_path(&self) -> String {
+        format!("/{}", self.prefix)
+    }
+
+    #[cfg(feature = "hdfs")]
+    fn hdfs_error(&self, operation: &'static str, error: hdfs_native::HdfsError) -> Error {
+        let error = object_store::Error::Generic {
+            store: "HDFS",
+            source: Box::new(error),
+        };
+        store_error(operation, &self.display(), error)
     }
 
     /// Stores a file at once. `new`: refuses to replace one that exists.
@@ -187,7 +274,9 @@ impl Folder {
             .run(async move { store.list_with_delimiter(Some(&prefix)).await })?
         {
             Ok(result) => result,
-            Err(object_store::Error::NotFound { .. }) => return Ok(Listing::default()),
+            Err(e @ object_store::Error::NotFound { .. }) if !is_no_such_bucket(&e) => {
+                return Ok(Listing::default());
+            }
             Err(e) => return Err(store_error("list folder", &self.display(), e)),
         };
         let mut listing = Listing::default();
@@ -195,36 +284,62 @@ impl Folder {
             listing.folders.extend(path.filename().map(str::to_string));
         }
         for object in &result.objects {
-            listing
-                .files
-                .extend(object.location.filename().map(|n| (n.to_string(), object.size)));
+            let name = object.location.filename().filter(|n| !self.is_unfinished(n));
+            listing.files.extend(name.map(|n| (n.to_string(), object.size)));
         }
         listing.folders.sort();
         listing.files.sort();
         Ok(listing)
     }
 
-    /// Files that were never finished: what the object store writes before it renames, and hides from listings. Only a process
-    /// that was killed leaves any. Nothing for a store without folders.
+    /// Whether `name` is what a store calls a file until it is whole: `name#1` on a local disk, `.name.tmp.1` on HDFS.
+    fn is_unfinished(&self, name: &str) -> bool {
+        let number = |n: &str| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit());
+        match &self.place {
+            Place::Local(_) => name.rsplit_once('#').is_some_and(|(_, n)| number(n)),
+            #[cfg(feature = "hdfs")]
+            Place::Hdfs(_) => {
+                name.starts_with('.') && name.rsplit_once(".tmp.").is_some_and(|(_, n)| number(n))
+            }
+            Place::Objects | Place::Memory => false,
+        }
+    }
+
+    /// Files that were never finished, hidden from [`Folder::list`]. Only a process that was killed leaves any. An object
+    /// store keeps the parts of such a file where no listing shows them.
     pub(crate) fn list_unfinished(&self) -> Vec<String> {
-        let unfinished = |name: &String| {
-            name.rsplit_once('#')
-                .is_some_and(|(_, n)| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
+        let names: Vec<String> = match &self.place {
+            // The object store hides them by itself.
+            Place::Local(path) => std::fs::read_dir(path)
+                .into_iter()
+                .flatten()
+                .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+                .collect(),
+            #[cfg(feature = "hdfs")]
+            Place::Hdfs(_) => {
+                let (store, prefix) = (Arc::clone(&self.store), self.prefix.clone());
+                let listed = self
+                    .io
+                    .run(async move { store.list_with_delimiter(Some(&prefix)).await });
+                let objects = listed.ok().and_then(std::result::Result::ok).map(|l| l.objects);
+                objects
+                    .unwrap_or_default()
+                    .iter()
+                    .filter_map(|o| o.location.filename().map(str::to_string))
+                    .collect()
+            }
+            Place::Objects | Place::Memory => Vec::new(),
         };
-        let entries = self.local.as_ref().and_then(|path| std::fs::read_dir(path).ok());
-        entries
-            .into_iter()
-            .flatten()
-            .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-            .filter(unfinished)
-            .collect()
+        names.into_iter().filter(|n| self.is_unfinished(n)).collect()
     }
 
     /// Deletes a file of [`Folder::list_unfinished`]. That it is gone already is fine.
     pub(crate) fn delete_unfinished(&self, name: &str) -> Result<()> {
-        let Some(path) = self.local.as_ref().map(|folder| folder.join(name)) else {
-            return Ok(());
+        let Place::Local(folder) = &self.place else {
+            return self.delete_file(name);
         };
+        // The object store refuses such names.
+        let path = folder.join(name);
         match std::fs::remove_file(&path) {
             Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
                 Err(Error::io("delete file", e).with("path", path.display()))
@@ -244,70 +359,68 @@ impl Folder {
 
     /// Deletes the folder if it is empty; a store without folders has nothing to do.
     pub(crate) fn remove_if_empty(&self) {
-        if let Some(path) = &self.local {
+        match &self.place {
             // Not empty, or gone: both are fine.
-            let _ = std::fs::remove_dir(path);
+            Place::Local(path) => drop(std::fs::remove_dir(path)),
+            #[cfg(feature = "hdfs")]
+            Place::Hdfs(client) => {
+                let (client, path) = (client.clone(), self.hdfs_path());
+                drop(self.io.run(async move { client.delete(&path, false).await }));
+            }
+            Place::Objects | Place::Memory => {}
         }
+    }
+
+    /// Deletes everything in it but the file `kept`; without that file, the folder as well.
+    pub(crate) fn remove_all_but(&self, kept: &str) -> Result<()> {
+        if self.size(kept)?.is_none() {
+            return self.remove_all();
+        }
+        let listing = self.list()?;
+        for name in listing.folders {
+            self.child(&name).remove_all()?;
+        }
+        for (name, _) in listing.files.iter().filter(|(n, _)| n != kept) {
+            self.delete_file(name)?;
+        }
+        self.list_unfinished()
+            .iter()
+            .try_for_each(|name| self.delete_unfinished(name))
     }
 
     /// Deletes the folder with everything in it, leftovers of interrupted writes included.
     pub(crate) fn remove_all(&self) -> Result<()> {
-        if let Some(path) = &self.local {
-            return match std::fs::remove_dir_all(path) {
+        match &self.place {
+            Place::Local(path) => match std::fs::remove_dir_all(path) {
                 Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
                     Err(Error::io("delete folder", e).with("path", path.display()))
                 }
                 _ => Ok(()),
-            };
+            },
+            #[cfg(feature = "hdfs")]
+            Place::Hdfs(client) => {
+                let (client, path) = (client.clone(), self.hdfs_path());
+                self.io
+                    .run(async move { client.delete(&path, true).await })?
+                    .map(|_| ())
+                    .map_err(|e| self.hdfs_error("delete folder", e))
+            }
+            Place::Objects | Place::Memory => {
+                let (store, prefix) = (Arc::clone(&self.store), self.prefix.clone());
+                self.io
+                    .run(async move {
+                        // Deleted by the thousand where the store can.
+                        let names = store.list(Some(&prefix)).map_ok(|o| o.location).boxed();
+                        store
+                            .delete_stream(names)
+                            .try_for_each(|_| async { Ok(()) })
+                            .await
+                    })?
+                    .or_else(|e| match e {
+                        object_store::Error::NotFound { .. } => Ok(()),
+                        e => Err(store_error("delete folder", &self.display(), e)),
+                    })
+            }
         }
-        let listing = self.list()?;
-        listing
-            .folders
-            .iter()
-            .try_for_each(|f| self.child(f).remove_all())?;
-        listing.files.iter().try_for_each(|(f, _)| self.delete_file(f))
     }
-}
-
-/// Turns a store's error into ours, with the operating system's reason where there is one.
-pub(crate) fn store_error(operation: &'static str, path: &str, error: object_store::Error) -> Error {
-    let reason = io_kind(&error);
-    let ours = match (&error, reason) {
-        (object_store::Error::NotFound { .. }, _) => {
-            Error::new(ErrorKind::NotFound, operation, "no such file").source(error)
-        }
-        (object_store::Error::AlreadyExists { .. }, _) => {
-            Error::illegal_state(operation, "the file exists already and is never overwritten").source(error)
-        }
-        (object_store::Error::NotImplemented { .. } | object_store::Error::NotSupported { .. }, _) => {
-            Error::new(ErrorKind::Unsupported, operation, "the storage cannot do this").source(error)
-        }
-        (_, Some(kind)) => {
-            // `Error::io` words the message by the kind; the store's own error stays as the source.
-            let hint = match kind {
-                std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
-                    "free space or point the option at another disk"
-                }
-                std::io::ErrorKind::NotADirectory => "a part of the path is a file; choose another folder",
-                _ => "check that the folder exists and that this process may write it",
-            };
-            Error::io(operation, std::io::Error::new(kind, error)).hint(hint)
-        }
-        (_, None) => Error::new(ErrorKind::Io, operation, "the storage failed")
-            .source(error)
-            .hint("check the storage and try again"),
-    };
-    ours.with("path", path)
-}
-
-/// The operating system's reason behind an error.
-pub(super) fn io_kind(error: &(dyn std::error::Error + 'static)) -> Option<std::io::ErrorKind> {
-    let mut cause = Some(error);
-    while let Some(c) = cause {
-        if let Some(io) = c.downcast_ref::<std::io::Error>() {
-            return Some(io.kind());
-        }
-        cause = c.source();
-    }
-    None
 }

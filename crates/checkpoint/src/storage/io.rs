@@ -36,6 +36,7 @@ impl Io {
         let runtime = Builder::new_multi_thread()
             .worker_threads(WORKER_THREADS)
             .max_blocking_threads(BLOCKING_THREADS)
+            .enable_all()
             .thread_name("checkpoint-io")
             .build()
             .map_err(|e| Error::io("start checkpoint i/o", e))?;
@@ -49,6 +50,20 @@ impl Io {
         Arc::new(Io {
             driver: Driver::Inline,
         })
+    }
+
+    /// Whether there are no threads: nothing that differs from run to run may happen then.
+    pub(crate) fn is_inline(&self) -> bool {
+        matches!(self.driver, Driver::Inline)
+    }
+
+    /// For clients that start work of their own.
+    #[cfg(feature = "hdfs")]
+    pub(crate) fn handle(&self) -> Result<tokio::runtime::Handle> {
+        match &self.driver {
+            Driver::Threads(Some(runtime)) => Ok(runtime.handle().clone()),
+            _ => Err(stopped()),
+        }
     }
 
     /// Runs `future` to its end while the calling thread waits.

@@ -1,7 +1,7 @@
 //! Names in the checkpoint folder, as Flink's `AbstractFsCheckpointStorageAccess` lays them out.
 //!
 //! `<dir>/<job id>/chk-<n>/` with `_metadata`, `_checksums` and the checkpoint's own files, `<dir>/<job id>/shared/` and
-//! `<dir>/<job id>/taskowned/`; savepoints in `<target>/savepoint-<6 of the job id>-<12 random>/`.
+//! `<dir>/<job id>/taskowned/`; ours `<dir>/<job id>/epochs/` (see [`crate::storage::fence`]); savepoints in `<target>/savepoint-<6 of the job id>-<12 random>/`.
 
 use millpond_core::{CheckpointId, JobId, host};
 
@@ -11,6 +11,10 @@ pub const METADATA_FILE: &str = "_metadata";
 pub const CHECKSUMS_FILE: &str = "_checksums";
 /// Files that several checkpoints may name.
 pub const SHARED_FOLDER: &str = "shared";
+/// Who owned the job when, and what each found.
+pub const EPOCHS_FOLDER: &str = "epochs";
+/// In the folder of a checkpoint: the epoch of the process that began it.
+pub const CLAIM_FILE: &str = "_epoch";
 /// Files that tasks own by themselves.
 pub const TASK_OWNED_FOLDER: &str = "taskowned";
 
@@ -50,6 +54,12 @@ pub(crate) fn file_name() -> String {
     )
 }
 
+/// Whether `name` has the form of [`file_name`].
+pub(crate) fn is_file_name(name: &str) -> bool {
+    let groups = name.split('-').map(str::len);
+    groups.eq([8, 4, 4, 4, 12]) && name.bytes().all(|b| b == b'-' || b.is_ascii_hexdigit())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -86,5 +96,13 @@ mod tests {
             "{name}"
         );
         assert_ne!(name, file_name());
+        assert!(is_file_name(&name));
+        for other in [
+            "_metadata",
+            "../../../etc/passwd",
+            "0000000g-0000-0000-0000-000000000000",
+        ] {
+            assert!(!is_file_name(other), "{other}");
+        }
     }
 }

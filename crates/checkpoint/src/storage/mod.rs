@@ -7,9 +7,13 @@
 mod commit;
 mod deleter;
 mod durability;
+mod error;
+pub mod fence;
+mod filesystem;
 mod folder;
 mod io;
 pub mod layout;
+mod local;
 pub mod options;
 mod reader;
 mod sidecar;
@@ -18,24 +22,28 @@ mod upload;
 mod uri;
 
 pub use commit::CompletedCheckpoint;
+pub use filesystem::{FileSystemOptions, HdfsOptions, S3Options};
 pub use folder::StoreLayer;
+pub use local::LocalBackupOptions;
 pub use options::StorageOptions;
 
-pub(crate) use commit::{Verify, read_checkpoint};
+pub(crate) use commit::{Verify, check_files, read_checkpoint};
 pub(crate) use deleter::Deletion;
+pub(crate) use filesystem::FileSystems;
 pub(crate) use folder::Folder;
 pub(crate) use reader::resolve;
-pub(crate) use uri::local_path;
+pub(crate) use sidecar::path_text;
+pub(crate) use uri::Location;
 
 use crate::metadata::CheckpointMetadata;
-use deleter::Deleter;
-use io::Io;
+use deleter::{Deleter, FenceCell};
+use fence::{Fence, rules::Epoch};
+use local::LocalCopies;
 use millpond_core::host::Background;
-use millpond_core::{CheckpointId, Error, JobId, Result};
+use millpond_core::{CheckpointId, Error, ErrorKind, JobId, Result};
 use millpond_state::stream::{CheckpointStreamFactory, StateHandleReader};
 use object_store::ObjectStore;
 use std::fmt;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -64,8 +72,10 @@ pub struct FileSystemCheckpointStorage {
     /// `<dir>/<job id>`.
     job_folder: Folder,
     options: StorageOptions,
-    layer: Option<Arc<StoreLayer>>,
+    file_systems: Arc<FileSystems>,
     deleter: Deleter,
+    fence: FenceCell,
+    local: Option<Arc<LocalCopies>>,
     survives_process: bool,
 }
 
@@ -75,6 +85,8 @@ pub struct CheckpointLocation {
     target: Target,
     /// Set for a savepoint that this process is writing: whether it was committed. Until then its folder is ours to delete.
     draft: Option<Arc<AtomicBool>>,
+    /// Set where checkpoints are fenced: the right to write, and the epoch in which this one was begun.
+    fence: Option<(Arc<Fence>, Epoch)>,
 }
 
 /// What streams and readers of one checkpoint need to know.
@@ -85,14 +97,19 @@ pub(crate) struct Target {
     /// The job's folder for shared files; a savepoint has none.
     pub(crate) shared: Option<Folder>,
     pub(crate) options: StorageOptions,
-    pub(crate) layer: Option<Arc<StoreLayer>>,
+    pub(crate) file_systems: Arc<FileSystems>,
+    /// Copies on a local disk, of a job's own checkpoints.
+    pub(crate) local: Option<Arc<LocalCopies>>,
+    /// Whether state stays in its handles, up to the size that the options allow.
+    pub(crate) in_memory: bool,
 }
 
 impl FileSystemCheckpointStorage {
-    /// Opens the storage of `job` under `directory`, a plain path or a `file:` URI, and creates its folders.
+    /// Opens the storage of `job` under `directory`, a plain path or a URI (`file:`, `s3:`, `hdfs:`), and creates its folders.
     ///
     /// # Errors
-    /// Unsupported for another scheme (use a local path), Io when the folder can't be created (its text says why).
+    /// Unsupported when this build doesn't know the scheme, Config when the location or the options are wrong, Io when the
+    /// folder can't be created or the store can't be reached (its text says why and what to do).
     pub fn open(directory: &str, job: JobId, options: StorageOptions) -> Result<Arc<Self>> {
         Self::open_layered(directory, job, options, None)
     }
@@ -107,29 +124,51 @@ impl FileSystemCheckpointStorage {
         options: StorageOptions,
         layer: Option<Arc<StoreLayer>>,
     ) -> Result<Arc<Self>> {
-        let path = uri::local_path("open checkpoint storage", directory)?;
+        let location = Location::parse("open checkpoint storage", directory)?;
+        let file_systems = FileSystems::new(Arc::clone(&options.file_systems), layer)?;
         // The base folder, not the job's: when that is moved away, the store still stands on something.
-        let base = Folder::open_local(Io::start()?, &path, true, layer.as_deref())?;
+        let base = file_systems.open(&location, true)?;
         let job_folder = base.child(&job.to_string());
-        let storage = Self::new(job_folder, job, options, layer, Deleter::start()?, true);
-        if let Some(local) = storage.job_folder.local() {
+        if !job_folder.is_virtual() {
             for folder in [layout::SHARED_FOLDER, layout::TASK_OWNED_FOLDER] {
-                create_folder(&local.join(folder))?;
+                job_folder.child(folder).create()?;
             }
         }
-        Ok(Arc::new(storage))
+        let fence = FenceCell::default();
+        let deleter = Deleter::start(Arc::clone(&fence))?;
+        Ok(Arc::new(FileSystemCheckpointStorage {
+            local: LocalCopies::of(job, &options.local_backup),
+            job,
+            job_folder,
+            options,
+            file_systems,
+            deleter,
+            fence,
+            survives_process: true,
+        }))
     }
 
-    /// A storage that lives in memory: checkpoints survive a failing task, not the end of the process.
-    /// Flink's `JobManagerCheckpointStorage`. Savepoints still go to folders.
+    /// A storage that lives in memory: checkpoints survive a failing task, not the end of the process, and a stream of state may
+    /// be no longer than [`StorageOptions::memory_state_bytes_max`]. Flink's `JobManagerCheckpointStorage`. Savepoints still
+    /// go to folders.
     ///
     /// # Errors
     /// Io when the operating system has no thread to give.
     pub fn in_memory(job: JobId, options: StorageOptions) -> Result<Arc<Self>> {
-        let base = Folder::in_memory(Io::start()?);
-        let job_folder = base.child(&job.to_string());
-        let storage = Self::new(job_folder, job, options, None, Deleter::start()?, false);
-        Ok(Arc::new(storage))
+        let file_systems = FileSystems::new(Arc::clone(&options.file_systems), None)?;
+        let base = Folder::in_memory(Arc::clone(file_systems.io()));
+        let fence = FenceCell::default();
+        let deleter = Deleter::start(Arc::clone(&fence))?;
+        Ok(Arc::new(FileSystemCheckpointStorage {
+            job,
+            job_folder: base.child(&job.to_string()),
+            options,
+            file_systems,
+            deleter,
+            fence,
+            local: None,
+            survives_process: false,
+        }))
     }
 
     /// A storage on a store of the caller's, without threads of its own: its futures must be ready at once, and what is
@@ -141,28 +180,61 @@ impl FileSystemCheckpointStorage {
         options: StorageOptions,
         background: Arc<dyn Background>,
     ) -> Arc<Self> {
-        let base = Folder::of_store(Io::inline(), store, uri);
-        let job_folder = base.child(&job.to_string());
-        let deleter = Deleter::on(background);
-        Arc::new(Self::new(job_folder, job, options, None, deleter, true))
+        let file_systems = FileSystems::inline(Arc::clone(&options.file_systems));
+        let base = Folder::of_store(Arc::clone(file_systems.io()), store, uri);
+        let fence = FenceCell::default();
+        Arc::new(FileSystemCheckpointStorage {
+            job,
+            job_folder: base.child(&job.to_string()),
+            options,
+            file_systems,
+            deleter: Deleter::on(background, Arc::clone(&fence)),
+            fence,
+            local: None,
+            survives_process: true,
+        })
     }
 
-    fn new(
-        job_folder: Folder,
-        job: JobId,
-        options: StorageOptions,
-        layer: Option<Arc<StoreLayer>>,
-        deleter: Deleter,
-        survives_process: bool,
-    ) -> Self {
-        FileSystemCheckpointStorage {
-            job,
-            job_folder,
-            options,
-            layer,
-            deleter,
-            survives_process,
+    /// Takes over the job: from now on no other process can write its checkpoints, and [`CheckpointLocation::commit`] fails with
+    /// [`ErrorKind::Fenced`] once somebody else has taken over. To be called before anything of the job is read. A storage that
+    /// was not acquired checks nothing, for tools that only read.
+    ///
+    /// # Errors
+    /// Io when the folder can't be written; Fenced when others take over at the same time again and again.
+    pub fn acquire(&self) -> Result<()> {
+        if self.survives_process && self.fence.get().is_none() {
+            // Set once: the job master alone calls this.
+            let _ = self.fence.set(Arc::new(Fence::acquire(&self.job_folder)?));
         }
+        Ok(())
+    }
+
+    /// Whether this process still owns the job. `Ok` where nobody has acquired it.
+    ///
+    /// # Errors
+    /// Fenced when another process has taken over; Io when that can't be known now.
+    pub fn check_owner(&self) -> Result<()> {
+        self.fence.get().map_or(Ok(()), |f| f.check())
+    }
+
+    /// Gives the job back, at the end of a process that has written its last.
+    pub(crate) fn release(&self) {
+        if let Some(fence) = self.fence.get() {
+            fence.release();
+        }
+    }
+
+    pub(crate) fn local_copies(&self) -> Option<&Arc<LocalCopies>> {
+        self.local.as_ref()
+    }
+
+    pub(crate) fn fence(&self) -> Option<&Arc<Fence>> {
+        self.fence.get()
+    }
+
+    /// Reads what handles name that no checkpoint of this job holds.
+    pub fn reader(&self) -> Arc<dyn StateHandleReader> {
+        self.checkpoint(0).reader()
     }
 
     /// The job.
@@ -181,12 +253,15 @@ impl FileSystemCheckpointStorage {
         &self.job_folder
     }
 
-    /// The place of checkpoint `id`, to be written to.
+    /// The place of checkpoint `id`, to be written to. Its number is taken from now on.
     ///
     /// # Errors
-    /// IllegalState when the checkpoint exists already: numbers are used once.
+    /// IllegalState when the checkpoint exists already: numbers are used once. Fenced when another process has taken over.
     pub fn new_checkpoint(&self, id: CheckpointId) -> Result<CheckpointLocation> {
         let location = self.checkpoint(id);
+        if let Some((fence, _)) = &location.fence {
+            self.claim(fence, &location.target.folder)?;
+        }
         if location.target.folder.size(layout::METADATA_FILE)?.is_some() {
             return Err(Error::illegal_state(
                 "start checkpoint",
@@ -198,19 +273,36 @@ impl FileSystemCheckpointStorage {
         Ok(location)
     }
 
-    /// A fresh place for a savepoint under `target`, a plain path or a `file:` URI. The folder is created at once.
+    /// Leaves the mark of this process's epoch in the folder of a new checkpoint. Numbers are claimed in the store itself, so that
+    /// two processes can never have one number, whatever each of them believes.
+    fn claim(&self, fence: &Fence, folder: &Folder) -> Result<()> {
+        let claim = fence.claim()?;
+        match folder.put(layout::CLAIM_FILE, claim.clone(), true) {
+            // A store that was asked twice, since its first answer was lost, has done it.
+            Err(e) if e.kind() == ErrorKind::IllegalState && folder.get(layout::CLAIM_FILE)? != claim => {
+                fence.check()?;
+                return Err(e);
+            }
+            Err(e) if e.kind() != ErrorKind::IllegalState => return Err(e),
+            _ => {}
+        }
+        fence.check()
+    }
+
+    /// A fresh place for a savepoint under `target`, a plain path or a URI. The folder is created at once.
     ///
     /// # Errors
-    /// Unsupported for another scheme, Io when the folder can't be created.
+    /// As [`FileSystemCheckpointStorage::open`].
     pub fn new_savepoint(&self, target: &str) -> Result<CheckpointLocation> {
-        let path = uri::local_path("start savepoint", target)?;
-        let io = Arc::clone(self.job_folder.io());
-        let base = Folder::open_local(io, &path, true, self.layer.as_deref())?;
+        let target = Location::parse("start savepoint", target)?;
+        let base = self.file_systems.open(&target, true)?;
         let folder = base.child(&layout::savepoint_folder(self.job));
-        if let Some(local) = folder.local() {
-            create_folder(local)?;
+        if !folder.is_virtual() {
+            folder.create()?;
         }
         let mut location = self.location(folder, None);
+        location.target.in_memory = false;
+        location.target.local = None;
         location.draft = Some(Arc::default());
         Ok(location)
     }
@@ -226,10 +318,13 @@ impl FileSystemCheckpointStorage {
             target: Target {
                 folder,
                 shared,
-                options: self.options,
-                layer: self.layer.clone(),
+                options: self.options.clone(),
+                file_systems: Arc::clone(&self.file_systems),
+                local: self.local.clone(),
+                in_memory: !self.survives_process,
             },
             draft: None,
+            fence: self.fence.get().map(|f| (Arc::clone(f), f.epoch())),
         }
     }
 
@@ -250,24 +345,32 @@ impl FileSystemCheckpointStorage {
 }
 
 /// A location outside any job, for reading what somebody points at.
-pub(crate) fn foreign_location(path: &Path) -> Result<CheckpointLocation> {
-    let io = Io::start()?;
-    // The folder itself is the store's root: its name may hold characters that object stores escape.
-    let folder = Folder::open_local(Arc::clone(&io), path, false, None)?;
-    let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
-    let shared = path.parent().map(|job| job.join(layout::SHARED_FOLDER));
-    let shared = match shared.filter(|s| layout::checkpoint_id(name).is_some() && s.is_dir()) {
-        Some(shared) => Some(Folder::open_local(io, &shared, false, None)?),
-        None => None,
+pub(crate) fn foreign_location(
+    file_systems: &Arc<FileSystems>,
+    location: &Location,
+    options: &StorageOptions,
+) -> Result<CheckpointLocation> {
+    // The folder itself is a local store's root: its name may hold characters that object stores escape.
+    let folder = file_systems.open(location, false)?;
+    let around = location
+        .split()
+        .filter(|(_, name)| layout::checkpoint_id(name).is_some());
+    let shared = around.map(|(job, _)| file_systems.open(&job.child(layout::SHARED_FOLDER), false));
+    let shared = match shared.transpose() {
+        Err(e) if e.kind() == ErrorKind::NotFound => None,
+        other => other?,
     };
     Ok(CheckpointLocation {
         target: Target {
             folder,
             shared,
-            options: StorageOptions::default(),
-            layer: None,
+            options: options.clone(),
+            file_systems: Arc::clone(file_systems),
+            local: None,
+            in_memory: false,
         },
         draft: None,
+        fence: None,
     })
 }
 
@@ -287,13 +390,18 @@ impl CheckpointLocation {
     /// Makes the checkpoint exist: sidecar first, `_metadata` last and at once.
     ///
     /// # Errors
-    /// Io when it could not be stored: give the checkpoint up, delete it, and go on. IllegalState when it exists already.
+    /// Io when it could not be stored: give the checkpoint up, delete it, and go on. IllegalState when it exists already. Fenced
+    /// when another process has taken over the job: nobody may be told that it is complete, nothing may be deleted, and the job
+    /// has to end here.
     pub fn commit(&self, metadata: &CheckpointMetadata) -> Result<CompletedCheckpoint> {
         let checkpoint = commit::commit(self, metadata)?;
         if let Some(committed) = &self.draft {
             committed.store(true, Ordering::SeqCst);
         }
         Ok(checkpoint)
+    }
+    pub(crate) fn is_savepoint(&self) -> bool {
+        self.draft.is_some()
     }
     /// Whether this is a savepoint that was started here and never committed.
     pub(crate) fn is_draft(&self) -> bool {
@@ -309,20 +417,15 @@ impl CheckpointLocation {
     pub fn display(&self) -> String {
         self.target.folder.display()
     }
+    pub(crate) fn fence(&self) -> Option<(&Fence, Epoch)> {
+        self.fence.as_ref().map(|(fence, epoch)| (&**fence, *epoch))
+    }
     pub(crate) fn target(&self) -> &Target {
         &self.target
     }
     pub(crate) fn folder(&self) -> &Folder {
         &self.target.folder
     }
-}
-
-fn create_folder(path: &Path) -> Result<()> {
-    durability::create_folder(path).map_err(|e| {
-        Error::io("create folder", e).with("path", path.display()).hint(
-            "check that the parent is a folder on a disk with free space and that this process may write it",
-        )
-    })
 }
 
 impl fmt::Debug for FileSystemCheckpointStorage {

@@ -1,7 +1,10 @@
 //! Options of the checkpoint storage, under Flink's keys (`CheckpointingOptions`).
 
+use super::filesystem::FileSystemOptions;
+use super::local::LocalBackupOptions;
 use millpond_core::config::options;
 use millpond_core::{ConfigOption, Configuration, Error, Result};
+use std::sync::Arc;
 
 /// Flink's `FsCheckpointStreamFactory.MAX_FILE_STATE_THRESHOLD`.
 const INLINE_THRESHOLD_MAX_BYTES: usize = 1 << 20;
@@ -9,13 +12,20 @@ const INLINE_THRESHOLD_MAX_BYTES: usize = 1 << 20;
 const WRITE_BUFFER_MIN_BYTES: usize = 5 << 20;
 const WRITE_BUFFER_MAX_BYTES: usize = 64 << 20;
 
-/// How the storage writes files.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How the storage writes files, and how it reaches the stores that they lie on.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StorageOptions {
     /// State up to this size stands in `_metadata` itself. Default 20 KiB, at most 1 MiB.
     pub inline_threshold_bytes: usize,
     /// Bytes gathered per open file before they go out. Default 8 MiB.
     pub write_buffer_bytes: usize,
+    /// The largest state that a checkpoint in memory takes, per stream. Default 5 MiB, as in Flink's
+    /// `JobManagerCheckpointStorage`.
+    pub memory_state_bytes_max: usize,
+    /// Copies of state on a local disk.
+    pub local_backup: LocalBackupOptions,
+    /// How stores over the network are reached.
+    pub file_systems: Arc<FileSystemOptions>,
 }
 
 impl Default for StorageOptions {
@@ -23,12 +33,16 @@ impl Default for StorageOptions {
         StorageOptions {
             inline_threshold_bytes: 20 << 10,
             write_buffer_bytes: 8 << 20,
+            memory_state_bytes_max: 5 << 20,
+            local_backup: LocalBackupOptions::default(),
+            file_systems: Arc::default(),
         }
     }
 }
 
 impl StorageOptions {
-    /// Reads [`options::DATA_INLINE_THRESHOLD`] and [`options::WRITE_BUFFER_SIZE`].
+    /// Reads [`options::DATA_INLINE_THRESHOLD`], [`options::WRITE_BUFFER_SIZE`], [`options::MEMORY_MAX_STATE_SIZE`] the
+    /// options of local copies, and what [`FileSystemOptions`] reads.
     ///
     /// A write buffer below 5 MiB (Flink's own default is 4 kB, which suits its file streams) is raised to that.
     ///
@@ -48,8 +62,25 @@ impl StorageOptions {
         Ok(StorageOptions {
             inline_threshold_bytes: inline,
             write_buffer_bytes: buffer.clamp(WRITE_BUFFER_MIN_BYTES, WRITE_BUFFER_MAX_BYTES),
+            memory_state_bytes_max: bytes(configuration, &options::MEMORY_MAX_STATE_SIZE)?,
+            local_backup: local_backup(configuration)?,
+            file_systems: Arc::new(FileSystemOptions::from_configuration(configuration)?),
         })
     }
+}
+
+fn local_backup(c: &Configuration) -> Result<LocalBackupOptions> {
+    let default = LocalBackupOptions::default();
+    let dirs = c.get(&options::LOCAL_BACKUP_DIRS)?.map(|text| {
+        let dirs = text.split(',').map(str::trim).filter(|t| !t.is_empty());
+        dirs.map(|t| t.strip_prefix("file://").unwrap_or(t).into())
+            .collect()
+    });
+    Ok(LocalBackupOptions {
+        dirs: dirs.unwrap_or(default.dirs),
+        write: c.require(&options::LOCAL_BACKUP_ENABLED)?,
+        read: c.require(&options::RECOVER_FROM_LOCAL)?,
+    })
 }
 
 fn bytes(configuration: &Configuration, option: &ConfigOption<u64>) -> Result<usize> {

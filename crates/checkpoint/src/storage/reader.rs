@@ -2,15 +2,14 @@
 
 use super::Target;
 use super::folder::Folder;
-use super::uri;
+use super::local::LocalFile;
+use super::uri::Location;
 use bytes::Bytes;
 use millpond_core::{Error, ErrorKind, Result};
 use millpond_state::handle::{FileStateHandle, StatePath, StreamStateHandle};
 use millpond_state::stream::StateHandleReader;
 use std::io::{self, Cursor, Read};
 use std::ops::Range;
-use std::path::{Component, Path};
-use std::sync::Arc;
 
 /// How much of a file is fetched at once.
 const CHUNK_BYTES: u64 = 4 << 20;
@@ -24,7 +23,9 @@ impl StateHandleReader for Reader {
     fn open(&self, handle: &StreamStateHandle) -> Result<Box<dyn Read + Send>> {
         match handle {
             StreamStateHandle::ByteStream(b) => Ok(Box::new(Cursor::new(b.data.clone()))),
-            StreamStateHandle::File(file) => Ok(Box::new(FileStream::open(&self.target, file)?)),
+            StreamStateHandle::File(file) => {
+                Ok(Box::new(FileStream::of(Source::of(&self.target, file)?, file)))
+            }
         }
     }
 
@@ -47,11 +48,11 @@ impl StateHandleReader for Reader {
                 }
             }
             StreamStateHandle::File(file) => {
-                let (folder, name) = resolve(&self.target, &file.path)?;
+                let mut source = Source::of(&self.target, file)?;
                 if range.start > range.end || range.end > file.size {
-                    return Err(too_short(folder.file_display(&name)));
+                    return Err(too_short(source.display()));
                 }
-                folder.get_range(&name, range)
+                source.get_range(range)
             }
         }
     }
@@ -92,24 +93,19 @@ pub(crate) fn resolve(target: &Target, path: &StatePath) -> Result<(Folder, Stri
             {
                 return Ok((shared.clone(), name.to_string()));
             }
-            let path = uri::local_path("resolve state file", text)?;
-            if path.components().any(|c| c == Component::ParentDir) {
-                return Err(bad("the path leads back up", text));
-            }
-            let name = path
-                .file_name()
-                .and_then(|n| n.to_str())
-                .ok_or_else(|| bad("the path names no file", text))?;
-            let parent = path.parent().unwrap_or(Path::new("/"));
-            let io = Arc::clone(target.folder.io());
-            let folder =
-                Folder::open_local(io, parent, false, target.layer.as_deref()).map_err(|e| {
-                    match e.kind() {
-                        ErrorKind::NotFound => missing(&path.display().to_string()),
-                        _ => e,
-                    }
+            let (location, name) =
+                Location::parse_file("resolve state file", text).map_err(|e| match e.kind() {
+                    ErrorKind::Config => bad(e.message(), text),
+                    _ => e,
                 })?;
-            Ok((folder, name.to_string()))
+            let folder = target
+                .file_systems
+                .open(&location, false)
+                .map_err(|e| match e.kind() {
+                    ErrorKind::NotFound => missing(&location.child(&name).to_string()),
+                    _ => e,
+                })?;
+            Ok((folder, name))
         }
     }
 }
@@ -123,27 +119,35 @@ fn missing(path: &str) -> Error {
     .with("path", path)
 }
 
-/// Reads `file` to its end and checks it. Errors name the file.
+/// Reads `file` to its end and checks it: its local copy if there is a good one. Errors name the file.
 pub(crate) fn verify(target: &Target, file: &FileStateHandle) -> Result<()> {
-    let mut stream = FileStream::open(target, file)?;
-    while stream.next_chunk()? {
-        stream.chunk.clear();
+    if let Some(copy) = target.local.as_ref().and_then(|l| l.find(file)) {
+        let mut stream = FileStream::of(Source::Copy(copy), file);
+        match stream.read_through() {
+            Ok(()) => return Ok(()),
+            Err(_) => stream.source.discard(),
+        }
     }
-    Ok(())
+    FileStream::of(Source::in_checkpoint(target, file)?, file).read_through()
 }
 
-struct FileStream {
-    folder: Folder,
-    name: String,
-    size: u64,
-    fetched: u64,
-    crc32c: u32,
-    expected_crc32c: Option<u32>,
-    chunk: Bytes,
+/// Where a file's bytes come from.
+enum Source {
+    /// The checkpoint storage.
+    Stored(Folder, String),
+    /// A copy on a local disk.
+    Copy(LocalFile),
 }
 
-impl FileStream {
-    fn open(target: &Target, file: &FileStateHandle) -> Result<Self> {
+impl Source {
+    fn of(target: &Target, file: &FileStateHandle) -> Result<Source> {
+        match target.local.as_ref().and_then(|l| l.find(file)) {
+            Some(copy) => Ok(Source::Copy(copy)),
+            None => Self::in_checkpoint(target, file),
+        }
+    }
+
+    fn in_checkpoint(target: &Target, file: &FileStateHandle) -> Result<Source> {
         let (folder, name) = resolve(target, &file.path)?;
         let found = folder
             .size(&name)?
@@ -157,15 +161,56 @@ impl FileStream {
             .with("length", found)
             .with("expected", file.size));
         }
-        Ok(FileStream {
-            folder,
-            name,
+        Ok(Source::Stored(folder, name))
+    }
+
+    fn get_range(&mut self, range: Range<u64>) -> Result<Bytes> {
+        match self {
+            Source::Stored(folder, name) => folder.get_range(name, range),
+            Source::Copy(copy) => copy.get_range(range),
+        }
+    }
+
+    fn display(&self) -> String {
+        match self {
+            Source::Stored(folder, name) => folder.file_display(name),
+            Source::Copy(copy) => copy.display(),
+        }
+    }
+
+    fn discard(&self) {
+        if let Source::Copy(copy) = self {
+            copy.discard();
+        }
+    }
+}
+
+struct FileStream {
+    source: Source,
+    size: u64,
+    fetched: u64,
+    crc32c: u32,
+    expected_crc32c: Option<u32>,
+    chunk: Bytes,
+}
+
+impl FileStream {
+    fn of(source: Source, file: &FileStateHandle) -> Self {
+        FileStream {
+            source,
             size: file.size,
             fetched: 0,
             crc32c: 0,
             expected_crc32c: file.crc32c,
             chunk: Bytes::new(),
-        })
+        }
+    }
+
+    fn read_through(&mut self) -> Result<()> {
+        while self.next_chunk()? {
+            self.chunk.clear();
+        }
+        Ok(())
     }
 
     /// Fetches the next chunk, `false` at the end; the last chunk is handed out only if the checksum of all is right.
@@ -174,12 +219,12 @@ impl FileStream {
             return Ok(false);
         }
         let end = self.size.min(self.fetched + CHUNK_BYTES);
-        let chunk = self.folder.get_range(&self.name, self.fetched..end)?;
+        let chunk = self.source.get_range(self.fetched..end)?;
         self.crc32c = crc32c::crc32c_append(self.crc32c, &chunk);
         self.fetched = end;
         if end == self.size && self.expected_crc32c.is_some_and(|e| e != self.crc32c) {
             return Err(Error::corrupt("read state file", "checksum does not match")
-                .with("path", self.folder.file_display(&self.name))
+                .with("path", self.source.display())
                 .with("crc32c", format!("{:08x}", self.crc32c))
                 .with("expected", format!("{:08x}", self.expected_crc32c.unwrap_or(0))));
         }

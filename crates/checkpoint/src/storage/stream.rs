@@ -4,10 +4,12 @@
 //! stream is closed, so a stream that is dropped or fails leaves no file.
 
 use super::Target;
-use super::folder::io_kind;
+use super::error::io_kind;
 use super::layout;
+use super::local::LocalCopy;
 use super::upload::Upload;
 use bytes::Bytes;
+use millpond_core::config::options;
 use millpond_core::failpoint::{self, Failpoint};
 use millpond_core::{Error, Result};
 use millpond_state::handle::{ByteStreamStateHandle, FileStateHandle, StatePath, StreamStateHandle};
@@ -20,10 +22,12 @@ pub(super) struct StreamFactory {
 
 impl CheckpointStreamFactory for StreamFactory {
     fn create(&self, scope: CheckpointedStateScope) -> Result<Box<dyn CheckpointOutputStream>> {
+        let name = layout::file_name();
         Ok(Box::new(OutputStream {
+            copy: self.target.local.as_ref().and_then(|l| l.begin(&name)),
             target: self.target.clone(),
             scope,
-            name: layout::file_name(),
+            name,
             buffer: Vec::new(),
             upload: None,
             position: 0,
@@ -37,6 +41,7 @@ struct OutputStream {
     target: Target,
     scope: CheckpointedStateScope,
     name: String,
+    copy: Option<LocalCopy>,
     buffer: Vec<u8>,
     upload: Option<Upload>,
     position: u64,
@@ -67,7 +72,32 @@ impl OutputStream {
         self.upload.as_mut().map_or(Ok(()), |upload| upload.put(part))
     }
 
+    /// State in memory stands in its handle whatever its size, up to a bound: without one, checkpoints would take the memory
+    /// of the state itself again and again before anybody noticed.
+    fn write_in_memory(&mut self, bytes: &[u8]) -> Result<()> {
+        let (size, max) = (
+            self.buffer.len() + bytes.len(),
+            self.target.options.memory_state_bytes_max,
+        );
+        if size > max {
+            return Err(Error::config(
+                "write checkpoint",
+                "the state is larger than checkpoints in memory may be",
+            )
+            .with("bytes", size)
+            .with("max", max)
+            .with("key", options::MEMORY_MAX_STATE_SIZE.key)
+            .hint("set execution.checkpointing.dir, so that checkpoints become files, or raise the option"));
+        }
+        self.buffer.extend_from_slice(bytes);
+        self.position += bytes.len() as u64;
+        Ok(())
+    }
+
     fn write_some(&mut self, bytes: &[u8]) -> Result<()> {
+        if self.target.in_memory {
+            return self.write_in_memory(bytes);
+        }
         let mut rest = bytes;
         while !rest.is_empty() {
             let room = self
@@ -83,6 +113,9 @@ impl OutputStream {
             }
         }
         self.crc32c = crc32c::crc32c_append(self.crc32c, bytes);
+        if let Some(copy) = &mut self.copy {
+            copy.write(bytes);
+        }
         self.position += bytes.len() as u64;
         Ok(())
     }
@@ -94,7 +127,9 @@ impl OutputStream {
                     .with("path", self.place().0.file_display(&self.name)),
             );
         }
-        if self.upload.is_none() && self.buffer.len() <= self.target.options.inline_threshold_bytes {
+        let is_small =
+            self.upload.is_none() && self.buffer.len() <= self.target.options.inline_threshold_bytes;
+        if is_small || self.target.in_memory {
             return Ok(StreamStateHandle::ByteStream(ByteStreamStateHandle {
                 name: std::mem::take(&mut self.name),
                 data: Bytes::from(std::mem::take(&mut self.buffer)),
@@ -110,6 +145,9 @@ impl OutputStream {
             // The name is random: nothing can be replaced, and a rename costs less than a link.
             None => folder.put(&self.name, rest, false)?,
             Some(upload) => upload.finish()?,
+        }
+        if let Some(copy) = self.copy.take() {
+            copy.finish();
         }
         failpoint::reach(Failpoint::UploadEnds);
         Ok(StreamStateHandle::File(FileStateHandle {

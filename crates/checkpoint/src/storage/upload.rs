@@ -3,7 +3,7 @@
 //! Nothing shows before [`Upload::finish`]; an upload that is dropped before takes its parts back.
 
 use super::Folder;
-use super::folder::store_error;
+use super::error::store_error;
 use super::io::Running;
 use bytes::Bytes;
 use millpond_core::Result;

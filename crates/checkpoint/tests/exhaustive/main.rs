@@ -1,9 +1,11 @@
 //! Every interleaving of a small world: no luck involved.
 //!
 //! `aligner` runs one task over two channels and two checkpoints, `coordinator` a job of two tasks; both walk the
-//! whole tree of what can happen next, cloning the machine at each branch, and check each step.
+//! whole tree of what can happen next, cloning the machine at each branch, and check each step. `fencing` runs processes
+//! that take one job over from each other.
 
 #![expect(clippy::indexing_slicing, reason = "the model's own indices, in test code")]
 
 mod aligner;
 mod coordinator;
+mod fencing;

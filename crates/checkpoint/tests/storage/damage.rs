@@ -174,10 +174,17 @@ fn without_any_checkpoint_the_job_starts_fresh() {
         latest,
         older,
         skipped,
+        void,
         incomplete,
         next_checkpoint_id,
     } = kit.storage.find_latest_intact().unwrap();
-    assert!(latest.is_none() && older.is_empty() && skipped.is_empty() && incomplete.is_empty());
+    assert!(
+        latest.is_none()
+            && older.is_empty()
+            && skipped.is_empty()
+            && void.is_empty()
+            && incomplete.is_empty()
+    );
     assert_eq!(next_checkpoint_id, 1);
 }
 

@@ -290,10 +290,10 @@ fn a_folder_that_cannot_be_created_is_named_with_the_next_step() {
         assert!(error.to_string().contains("check that"), "{error}");
     }
     let s3 =
-        FileSystemCheckpointStorage::open("s3://bucket/x", job(), StorageOptions::default()).unwrap_err();
+        FileSystemCheckpointStorage::open("gs://bucket/x", job(), StorageOptions::default()).unwrap_err();
     assert_eq!(s3.kind(), ErrorKind::Unsupported);
     assert!(
-        s3.to_string().contains("scheme=s3") && s3.to_string().contains("file:///"),
+        s3.to_string().contains("scheme=gs") && s3.to_string().contains("file:///"),
         "{s3}"
     );
 }

@@ -8,8 +8,11 @@
 
 mod damage;
 mod faults;
+mod fencing;
 mod files;
+mod inspect;
 mod kit;
+mod local;
 mod model;
 mod retention;
 mod savepoints;

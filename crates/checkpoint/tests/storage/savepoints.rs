@@ -136,9 +136,9 @@ fn what_is_no_savepoint_is_refused_with_what_to_do() {
             "_metadata".to_string(),
         ),
         (
-            "hdfs://name/savepoint-1".to_string(),
+            "gs://name/savepoint-1".to_string(),
             ErrorKind::Unsupported,
-            "scheme=hdfs".to_string(),
+            "scheme=gs".to_string(),
         ),
     ];
     for (path, kind, says) in cases {

@@ -109,8 +109,12 @@ options! {
         "how many checkpoints may be under way at once";
     TOLERABLE_FAILED_CHECKPOINTS: u32 = "execution.checkpointing.tolerable-failed-checkpoints", Some("0"), parse_number,
         "how many checkpoints in a row may fail before the job fails";
+    CHECKPOINT_STORAGE: CheckpointStorageKind = "execution.checkpointing.storage" or "state.checkpoint-storage", None, checkpoint_storage,
+        "where checkpoints are kept: jobmanager (in memory, gone with the process) or filesystem (in execution.checkpointing.dir); by default filesystem if a folder is given, else jobmanager";
+    MEMORY_MAX_STATE_SIZE: u64 = "$internal.execution.checkpointing.storage.jobmanager.max-state-size" or "execution.checkpointing.storage.jobmanager.max-state-size", Some("5mb"), parse_memory_size,
+        "the largest state, per operator instance, that a checkpoint in memory takes; in Flink an argument of JobManagerCheckpointStorage";
     CHECKPOINTS_DIR: String = "execution.checkpointing.dir" or "state.checkpoints.dir", None, text,
-        "the folder for checkpoints, as a path or file:// URI; unset: checkpoints are kept nowhere and the job can't come back after its process ends";
+        "the folder for checkpoints: a path, or a URI file://, s3:// or hdfs://; unset: checkpoints are kept in memory and the job can't come back after its process ends";
     SAVEPOINT_DIR: String = "execution.checkpointing.savepoint-dir" or "state.savepoints.dir", None, text,
         "the folder for savepoints whose request names none";
     NUM_RETAINED: u32 = "execution.checkpointing.num-retained" or "state.checkpoints.num-retained", Some("1"), positive,
@@ -123,6 +127,32 @@ options! {
         "state smaller than this stands in the metadata file instead of a file of its own, at most 1 mb";
     WRITE_BUFFER_SIZE: u64 = "execution.checkpointing.write-buffer-size" or "state.storage.fs.write-buffer-size" or "state.backend.fs.write-buffer-size", Some("8mb"), parse_memory_size,
         "how much of a checkpoint file is gathered before it goes out; from 5 mb (which less is raised to) to 64 mb: more uses more memory, less makes more requests";
+    LOCAL_BACKUP_ENABLED: bool = "execution.checkpointing.local-backup.enabled" or "state.backend.local-recovery", Some("false"), parse_bool,
+        "whether state files are also copied to a local disk, for checkpoints that lie far away";
+    LOCAL_BACKUP_DIRS: String = "execution.checkpointing.local-backup.dirs" or "taskmanager.state.local.root-dirs", None, text,
+        "folders for local copies of state files, separated by commas: one for each disk; unset: millpond-local-state in the folder for temporary files";
+    RECOVER_FROM_LOCAL: bool = "execution.state-recovery.from-local" or "state.backend.local-recovery", Some("false"), parse_bool,
+        "whether a restart reads local copies of state files where they are whole, instead of the checkpoint's files";
+    S3_ACCESS_KEY: String = "s3.access-key" or "s3.access.key" or "fs.s3a.access.key", None, text,
+        "the id of the S3 key; unset: as AWS's tools find it (environment, web identity, profile, machine)";
+    S3_SECRET_KEY: String = "s3.secret-key" or "s3.secret.key" or "fs.s3a.secret.key", None, text,
+        "the secret of the S3 key; better left to the environment than written into a file";
+    S3_SESSION_TOKEN: String = "s3.session-token" or "s3.session.token" or "fs.s3a.session.token", None, text,
+        "the token of an S3 key that expires";
+    S3_ENDPOINT: String = "s3.endpoint" or "fs.s3a.endpoint", None, text,
+        "the address of a store that speaks S3's protocol, other than AWS's: https://host:port";
+    S3_REGION: String = "s3.endpoint.region" or "s3.endpoint-region" or "fs.s3a.endpoint.region", None, text,
+        "the region of the S3 bucket; unset: the environment's, or us-east-1";
+    S3_PATH_STYLE_ACCESS: bool = "s3.path.style.access" or "s3.path-style-access" or "fs.s3a.path.style.access", Some("false"), parse_bool,
+        "whether the bucket stands in the path of S3 requests and not in the host's name; always so for a host that is an address";
+    S3_ATTEMPTS_MAXIMUM: u32 = "s3.attempts.maximum" or "fs.s3a.attempts.maximum", Some("10"), positive,
+        "how often an S3 request is tried before it fails, ever longer and at random apart";
+    S3_CONNECT_TIMEOUT: Duration = "s3.connection.establish.timeout" or "fs.s3a.connection.establish.timeout", Some("5 s"), parse_duration,
+        "how long a connection to S3 may take to be made";
+    S3_REQUEST_TIMEOUT: Duration = "s3.connection.request.timeout" or "fs.s3a.connection.request.timeout", Some("60 s"), parse_duration,
+        "how long one S3 request may take; all attempts together take at most twice as long";
+    HADOOP_CONF_DIR: String = "env.hadoop.conf.dir", None, text,
+        "the folder of core-site.xml and hdfs-site.xml, for HDFS; unset: $HADOOP_CONF_DIR";
     CHECKPOINT_HISTORY: u32 = "web.checkpoints.history", Some("10"), positive,
         "how many checkpoints the statistics remember";
 
@@ -343,6 +373,15 @@ pub enum PriorityQueueStateType {
     RocksDB,
 }
 
+/// `execution.checkpointing.storage`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CheckpointStorageKind {
+    /// In memory. Flink's `JobManagerCheckpointStorage`.
+    JobManager,
+    /// In a folder. Flink's `FileSystemCheckpointStorage`.
+    FileSystem,
+}
+
 /// `execution.checkpointing.mode`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CheckpointingMode {
@@ -461,6 +500,21 @@ pub(super) fn one_of<T: Copy>(given: &str, names: &[(&str, T)]) -> std::result::
                 names.iter().map(|(n, _)| *n).collect::<Vec<_>>().join(", ")
             )
         })
+}
+
+fn checkpoint_storage(text: &str) -> std::result::Result<CheckpointStorageKind, String> {
+    let kinds = [
+        ("jobmanager", CheckpointStorageKind::JobManager),
+        ("filesystem", CheckpointStorageKind::FileSystem),
+    ];
+    // Flink also takes the class's name.
+    one_of(
+        text.rsplit('.')
+            .next()
+            .unwrap_or(text)
+            .trim_end_matches("CheckpointStorage"),
+        &kinds,
+    )
 }
 
 fn state_backend(text: &str) -> std::result::Result<StateBackendKind, String> {

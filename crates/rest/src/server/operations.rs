@@ -35,16 +35,17 @@ pub(super) async fn trigger_savepoint(
 ) -> Accepted<Triggered> {
     shared.check(&job)?;
     let request: SavepointRequest = read(body)?;
-    only("formatType", request.format_type.as_deref(), "CANONICAL")?;
-    start(
-        &shared,
-        Operation::Savepoint,
-        request.trigger_id,
-        |job| match request.cancel_job {
-            true => job.stop_with_savepoint(false, request.target_directory),
-            false => job.trigger_savepoint(request.target_directory),
-        },
-    )
+    let native = !request.cancel_job && request.format_type.as_deref() == Some("NATIVE");
+    if !native {
+        only("formatType", request.format_type.as_deref(), "CANONICAL")?;
+    }
+    start(&shared, Operation::Savepoint, request.trigger_id, |job| {
+        match (request.cancel_job, native) {
+            (true, _) => job.stop_with_savepoint(false, request.target_directory),
+            (false, true) => job.trigger_native_savepoint(request.target_directory),
+            (false, false) => job.trigger_savepoint(request.target_directory),
+        }
+    })
 }
 
 pub(super) async fn stop(

@@ -16,7 +16,7 @@ pub struct SavepointRequest {
     /// Whether the job ends with it.
     #[serde(rename = "cancel-job", default)]
     pub cancel_job: bool,
-    /// Only CANONICAL is there.
+    /// CANONICAL (the default) or NATIVE; one that the job ends with is canonical.
     #[serde(rename = "formatType", default)]
     pub format_type: Option<String>,
     /// The id to give the operation, 32 hexadecimal digits, so that asking again asks for the same one.

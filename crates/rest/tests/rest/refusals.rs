@@ -62,7 +62,7 @@ fn damaged_bodies_are_refused() {
         ("/savepoints", "{\"targetDirectory\": \"/tmp\"}", 400),
         ("/savepoints", "{\"cancel-job\": \"yes\"}", 400),
         ("/savepoints", "{\"triggerId\": \"short\"}", 400),
-        ("/savepoints", "{\"formatType\": \"NATIVE\"}", 400),
+        ("/savepoints", "{\"formatType\": \"BINARY\"}", 400),
         ("/savepoints", "\u{0}\u{1}", 400),
         ("/savepoints", &long, 413),
         ("/savepoints", &nested, 400),

@@ -110,6 +110,10 @@ impl Master {
             }
             Err(e) => {
                 tracing::warn!(job = %self.graph.job_id, checkpoint, reason = %e.report(), "checkpoint could not be started");
+                if e.kind() == ErrorKind::Fenced {
+                    self.failed(None, e);
+                    return None;
+                }
                 Some(CoordinatorEvent::StorageFailed {
                     checkpoint,
                     detail: e.report(),
@@ -159,6 +163,9 @@ impl Master {
             Ok(completed) => completed,
             Err(e) => {
                 let result = Err(e.report());
+                if e.kind() == ErrorKind::Fenced {
+                    self.failed(None, e);
+                }
                 return self.tell_coordinator(CoordinatorEvent::MetadataStored { checkpoint, result });
             }
         };
@@ -177,7 +184,12 @@ impl Master {
         let statistics = self.coordinator.statistics();
         let stats = statistics.history.iter().find(|c| c.checkpoint == checkpoint);
         let duration_ms = stats.map(|c| c.end_to_end_ms);
-        tracing::info!(job = %self.graph.job_id, checkpoint, bytes, duration_ms, %path, "checkpoint complete");
+        let bytes_per_second = duration_ms.and_then(|ms| {
+            bytes
+                .saturating_mul(1000)
+                .checked_div(u64::try_from(ms).unwrap_or(0))
+        });
+        tracing::info!(job = %self.graph.job_id, checkpoint, bytes, duration_ms, bytes_per_second, %path, "checkpoint complete");
     }
 
     /// A job that stops with a savepoint is over from the moment that the savepoint exists: its last output is committed with it.
@@ -235,7 +247,7 @@ impl Master {
 fn kind_name(kind: CheckpointKind) -> &'static str {
     match kind {
         CheckpointKind::Checkpoint => "checkpoint",
-        CheckpointKind::Savepoint => "savepoint",
+        CheckpointKind::Savepoint | CheckpointKind::NativeSavepoint => "savepoint",
         CheckpointKind::Stop { .. } => "stop with savepoint",
     }
 }

@@ -82,6 +82,7 @@ impl Master {
             self.executions.send_all(&TaskControl::Cancel);
             return;
         }
+        let error = self.fenced_or(error);
         self.view.failed(error.report());
         let decision = if can_be_tried_again(&error) {
             self.restart
@@ -92,6 +93,16 @@ impl Master {
         match decision {
             RestartDecision::RestartAfter(delay) => self.restart_after(delay, origin, &error),
             RestartDecision::GiveUp(why) => self.give_up(&why, error),
+        }
+    }
+
+    /// Whoever has taken over the job tidies up behind us: then that is why something failed, whatever it was.
+    fn fenced_or(&self, error: Error) -> Error {
+        match self.storage.check_owner() {
+            Err(fenced) if fenced.kind() == ErrorKind::Fenced && error.kind() != ErrorKind::Fenced => {
+                fenced.source(error)
+            }
+            _ => error,
         }
     }
 
@@ -245,10 +256,15 @@ fn no_longer_intact() -> Error {
     )
 }
 
-/// Whether another attempt could go better: not if the snapshot is damaged or doesn't fit, or an option is wrong.
+/// Whether another attempt could go better: not if the snapshot is damaged or doesn't fit, if an option is wrong, or if the job is
+/// another process's now.
 fn can_be_tried_again(error: &Error) -> bool {
     !matches!(
         error.kind(),
-        ErrorKind::Config | ErrorKind::Incompatible | ErrorKind::Corrupt | ErrorKind::Unsupported
+        ErrorKind::Config
+            | ErrorKind::Incompatible
+            | ErrorKind::Corrupt
+            | ErrorKind::Unsupported
+            | ErrorKind::Fenced
     )
 }

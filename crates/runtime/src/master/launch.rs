@@ -36,10 +36,7 @@ impl Master {
         let state_reader = match &self.snapshot {
             Some((s, _)) => s.location().reader(),
             // Nobody reads without a snapshot; any place will do.
-            None => self
-                .storage
-                .new_checkpoint(self.coordinator.next_checkpoint())?
-                .reader(),
+            None => self.storage.reader(),
         };
         let recovered = self
             .snapshot

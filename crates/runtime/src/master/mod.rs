@@ -82,6 +82,7 @@ pub fn submit(graph: JobGraph, clock: Arc<dyn Clock>) -> Result<JobHandle> {
         view.end(Ok(already_finished(&view, &storage, &result)));
         return Ok(handle);
     }
+    storage.acquire()?;
     let start = start::find(&storage, &settings)?;
     if let Some(snapshot) = &start.snapshot {
         // What doesn't fit is said before anything runs.

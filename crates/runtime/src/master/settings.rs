@@ -4,7 +4,7 @@ use millpond_checkpoint::barrier::CheckpointingMode;
 use millpond_checkpoint::completed::{ClaimMode, RetentionPolicy};
 use millpond_checkpoint::coordinator::CheckpointConfig;
 use millpond_checkpoint::storage::StorageOptions;
-use millpond_core::config::options::{self, FailoverStrategyKind};
+use millpond_core::config::options::{self, CheckpointStorageKind, FailoverStrategyKind};
 use millpond_core::{Configuration, Error, Result};
 use std::time::Duration;
 
@@ -39,7 +39,7 @@ impl Settings {
         let settings = Settings {
             checkpointing_enabled: interval.is_some(),
             coordinator: coordinator(c, interval)?,
-            checkpoints_dir: c.get(&options::CHECKPOINTS_DIR)?,
+            checkpoints_dir: checkpoints_dir(c)?,
             savepoint_dir: c.get(&options::SAVEPOINT_DIR)?,
             storage: StorageOptions::from_configuration(c)?,
             retained: c.require(&options::NUM_RETAINED)? as usize,
@@ -60,6 +60,21 @@ impl Settings {
             );
         }
         Ok(settings)
+    }
+}
+
+/// Where checkpoints lie; `None`: in memory.
+fn checkpoints_dir(c: &Configuration) -> Result<Option<String>> {
+    let dir = c.get(&options::CHECKPOINTS_DIR)?;
+    match (c.get(&options::CHECKPOINT_STORAGE)?, dir) {
+        (Some(CheckpointStorageKind::JobManager), _) => Ok(None),
+        (Some(CheckpointStorageKind::FileSystem), None) => Err(Error::config(
+            "read option",
+            "checkpoints are to be files, and no folder is given for them",
+        )
+        .with("key", options::CHECKPOINT_STORAGE.key)
+        .hint("set execution.checkpointing.dir, or execution.checkpointing.storage to jobmanager")),
+        (_, dir) => Ok(dir),
     }
 }
 

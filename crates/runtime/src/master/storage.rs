@@ -67,8 +67,8 @@ impl SnapshotExecutor for SnapshotThreads {
 /// Opens the storage that the job's options name.
 pub(super) fn open(graph: &JobGraph, settings: &Settings) -> Result<Arc<FileSystemCheckpointStorage>> {
     match &settings.checkpoints_dir {
-        Some(dir) => FileSystemCheckpointStorage::open(dir, graph.job_id, settings.storage),
-        None => FileSystemCheckpointStorage::in_memory(graph.job_id, settings.storage),
+        Some(dir) => FileSystemCheckpointStorage::open(dir, graph.job_id, settings.storage.clone()),
+        None => FileSystemCheckpointStorage::in_memory(graph.job_id, settings.storage.clone()),
     }
 }
 
@@ -100,9 +100,11 @@ pub(super) fn metadata(
         }
     }
     let savepoint = |action| CheckpointProperties::savepoint(action, SavepointFormat::Canonical);
+    let native = CheckpointProperties::savepoint(PostCheckpointAction::None, SavepointFormat::Native);
     let properties = match kind {
         CheckpointKind::Checkpoint => retention.properties(),
         CheckpointKind::Savepoint => savepoint(PostCheckpointAction::None),
+        CheckpointKind::NativeSavepoint => native,
         CheckpointKind::Stop { drain: false } => savepoint(PostCheckpointAction::Suspend),
         CheckpointKind::Stop { drain: true } => savepoint(PostCheckpointAction::Terminate),
     };

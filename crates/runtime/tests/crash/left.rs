@@ -19,10 +19,16 @@ pub fn check(place: &Path) {
                 named.insert(path_of(&folder, file));
             }
         }
-        named.extend(["_metadata", "_checksums"].map(|file| folder.join(file)));
+        named.extend(["_metadata", "_checksums", "_epoch"].map(|file| folder.join(file)));
         retained += 1;
     }
     assert!(retained >= 1, "no checkpoint was retained in {}", job.display());
+    let epochs = files_under(&job.join("epochs"));
+    assert!(
+        matches!(epochs.first(), Some(start) if epochs.len() == 1 && name(start).ends_with(".start")),
+        "of all epochs only what the last owner found is left: {epochs:?}"
+    );
+    named.extend(epochs);
     let orphans: Vec<_> = files_under(&job).difference(&named).cloned().collect();
     assert!(orphans.is_empty(), "{} orphans: {orphans:?}", orphans.len());
     assert!(

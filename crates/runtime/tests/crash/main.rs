@@ -7,10 +7,13 @@
 //!    else is left in the job's folder;
 //! 4. one that goes on from there to the end, whose output is that of an undisturbed run.
 //!
+//! Others ([`fencing`]) put a process to sleep and start another in its place.
+//!
 //! The failpoints are those of [`Failpoint::ALL`]: a new one is tested without anybody thinking of it, and one that the job
 //! never reaches fails its test.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "test code")]
 
+mod fencing;
 mod job;
 mod left;
 
@@ -46,6 +49,15 @@ fn main() {
             }
         }
     }
+    for &backend in BACKENDS {
+        for pause in 0..fencing::PAUSES {
+            let name = format!("{backend}::taken-over-while-asleep::{pause}");
+            trials.push(Trial::test(name, move || {
+                fencing::survives_a_pause(backend, pause);
+                Ok(())
+            }));
+        }
+    }
     libtest_mimic::run(&Arguments::from_args(), trials).exit();
 }
 
@@ -75,13 +87,17 @@ fn survives(backend: &str, failpoint: Failpoint, hit: u64) {
 
 /// Runs the job in a process of its own: until the failpoint kills it, until so many checkpoints have completed, or to the end.
 fn process(place: &Path, backend: &str, failpoint: Option<&str>, checkpoints: Option<u64>) -> ExitStatus {
+    command(place, backend, failpoint, checkpoints).status().unwrap()
+}
+
+fn command(place: &Path, backend: &str, failpoint: Option<&str>, checkpoints: Option<u64>) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.envs(job::Role::variables(place, backend, checkpoints));
     match failpoint {
         Some(failpoint) => command.env(VARIABLE, failpoint),
         None => command.env_remove(VARIABLE),
     };
-    command.status().unwrap()
+    command
 }
 
 fn assert_killed(status: ExitStatus, failpoint: &str) {

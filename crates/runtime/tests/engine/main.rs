@@ -8,6 +8,7 @@ mod failures;
 mod late_snapshots;
 mod regions;
 mod savepoints;
+mod snapshot_kinds;
 mod types;
 
 use millpond_api::function::{KeyedContext, KeyedProcessFunction, RuntimeContext};

@@ -69,7 +69,7 @@ fn one(c: &CheckpointStats) -> Checkpoint {
         is_savepoint: c.kind.is_savepoint(),
         checkpoint_type: match c.kind {
             CheckpointKind::Checkpoint => "CHECKPOINT",
-            CheckpointKind::Savepoint => "SAVEPOINT",
+            CheckpointKind::Savepoint | CheckpointKind::NativeSavepoint => "SAVEPOINT",
             CheckpointKind::Stop { .. } => "SYNC_SAVEPOINT",
         }
         .to_string(),

@@ -9,7 +9,7 @@ use millpond_api::function::{
     KeyedContext, OnTimerContext, RuntimeContext, StateSnapshotContext, TimeDomain,
 };
 use millpond_api::{Collector, SideOutputs};
-use millpond_checkpoint::barrier::CheckpointBarrier;
+use millpond_checkpoint::barrier::{CheckpointBarrier, CheckpointKind};
 use millpond_core::config::options::{self, StateBackendKind};
 use millpond_core::host::Clock;
 use millpond_core::{Error, Result};
@@ -110,10 +110,11 @@ impl<K: StateKey, N: StateType> KeyedCore<K, N> {
             &self.name,
             function,
         )?;
-        let kind = if barrier.kind.is_savepoint() {
-            SnapshotKind::Savepoint
-        } else {
-            SnapshotKind::Checkpoint
+        let kind = match barrier.kind {
+            CheckpointKind::Checkpoint => SnapshotKind::Checkpoint,
+            // It must stand alone: files of checkpoints are the job's to delete.
+            CheckpointKind::NativeSavepoint => SnapshotKind::FullCheckpoint,
+            CheckpointKind::Savepoint | CheckpointKind::Stop { .. } => SnapshotKind::Savepoint,
         };
         let keyed = self.backend.snapshot(barrier.checkpoint, kind)?;
         let operator = self.operator_state.snapshot();

@@ -1,0 +1,331 @@
+//! One job, one writer: the epochs of a job's folder.
+//!
+//! Whoever starts a job takes a new epoch; whoever finds a later one than its own stops. The protocol, and why no pause at any
+//! moment breaks it, are in `docs/storage.md`; the decisions are the pure functions in [`rules`].
+
+mod owner;
+pub mod rules;
+
+pub(crate) use owner::{Liveness, Owner};
+use rules::{Epoch, EpochFile, Takeover, Takeovers};
+
+use super::folder::Folder;
+use super::layout;
+use bytes::Bytes;
+use millpond_core::{CheckpointId, Error, ErrorKind, Result};
+use serde::Serialize;
+use std::sync::{Mutex, PoisonError};
+
+const TAKE: &str = "take over job";
+/// How often a number that another process was quicker to take is passed over.
+const ATTEMPTS_MAX: usize = 16;
+
+/// The right to write to one job's folder.
+pub(crate) struct Fence {
+    folder: Folder,
+    owner: Owner,
+    state: Mutex<State>,
+}
+
+struct State {
+    epoch: Epoch,
+    /// Whether what was found at the takeover is on record.
+    begun: bool,
+    /// The newest checkpoint that exists for certain.
+    confirmed: CheckpointId,
+    /// Whether a checkpoint may or may not have come to exist.
+    unsure: bool,
+    /// Whether a later epoch was seen.
+    lost: bool,
+}
+
+/// The job's epochs and takeovers as they lie in its folder.
+pub(crate) struct Epochs {
+    folder: Folder,
+    files: Vec<EpochFile>,
+}
+
+impl Epochs {
+    pub(crate) fn read(job_folder: &Folder) -> Result<Epochs> {
+        let folder = job_folder.child(layout::EPOCHS_FOLDER);
+        let listing = folder.list()?;
+        let files = listing
+            .files
+            .iter()
+            .filter_map(|(name, _)| EpochFile::parse(name));
+        Ok(Epochs {
+            files: files.collect(),
+            folder,
+        })
+    }
+
+    pub(crate) fn takeovers(&self) -> Result<Takeovers> {
+        let Some(start) = rules::latest_start(&self.files) else {
+            return Ok(Takeovers::default());
+        };
+        let bytes = match self.folder.get(&start.name()) {
+            // A newer owner has put a newer one in its place in the meantime, and this process will learn of it.
+            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Takeovers::default()),
+            other => other?,
+        };
+        serde_json::from_slice(&bytes).map_err(|e| {
+            Error::corrupt("read takeovers", "the file is damaged")
+                .with("path", self.folder.file_display(&start.name()))
+                .source(e)
+                .hint("if no other process runs this job, delete the folder epochs and start again")
+        })
+    }
+
+    /// The epoch of the last takeover that was carried through.
+    pub(crate) fn last_start(&self) -> Option<Epoch> {
+        rules::latest_start(&self.files).map(EpochFile::epoch)
+    }
+
+    /// The process that may be running: `None` if the last owner gave the job back.
+    pub(crate) fn holder(&self) -> Result<Option<Owner>> {
+        let Some(epoch) = rules::held(&self.files) else {
+            return Ok(None);
+        };
+        let bytes = match self.folder.get(&EpochFile::Owner(epoch).name()) {
+            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
+            other => other?,
+        };
+        serde_json::from_slice(&bytes).map(Some).map_err(|e| {
+            Error::corrupt("read owner of job", "the file is damaged")
+                .with("path", self.folder.file_display(&EpochFile::Owner(epoch).name()))
+                .source(e)
+        })
+    }
+}
+
+impl Fence {
+    /// Takes the next epoch: from now on every other process is fenced off.
+    pub(crate) fn acquire(job_folder: &Folder) -> Result<Fence> {
+        // A simulated process is none of the machine's, and has no clock but its own.
+        let owner = match job_folder.io().is_inline() {
+            true => Owner::simulated(),
+            false => Owner::this_process(),
+        };
+        let epoch = take_epoch(job_folder, &owner)?;
+        Ok(Fence {
+            folder: job_folder.child(layout::EPOCHS_FOLDER),
+            owner,
+            state: Mutex::new(State {
+                epoch,
+                begun: false,
+                confirmed: 0,
+                unsure: false,
+                lost: false,
+            }),
+        })
+    }
+
+    pub(crate) fn epoch(&self) -> Epoch {
+        self.state().epoch
+    }
+
+    /// Puts on record what was found: checkpoints of others above `found` don't count from now on, whenever they come to exist.
+    pub(crate) fn begin(&self, found: CheckpointId) -> Result<()> {
+        let mut state = self.state();
+        if !state.begun {
+            self.record(state.epoch, found)?;
+            // Whoever took over before that was on record has not read it.
+            self.check_at(&mut state)?;
+            state.begun = true;
+        }
+        state.confirmed = state.confirmed.max(found);
+        Ok(())
+    }
+
+    /// Whether this process still owns the job.
+    ///
+    /// # Errors
+    /// Fenced if it doesn't: everything that it does from now on is in vain. Io when it can't be known now.
+    pub(crate) fn check(&self) -> Result<()> {
+        self.check_at(&mut self.state())
+    }
+
+    fn check_at(&self, state: &mut State) -> Result<()> {
+        let epochs = Epochs {
+            files: self.list()?,
+            folder: self.folder.clone(),
+        };
+        if rules::holds(&epochs.files, state.epoch) {
+            return Ok(());
+        }
+        state.lost = true;
+        let holder = epochs.holder().ok().flatten();
+        Err(fenced(&self.folder, holder.as_ref()))
+    }
+
+    /// The claim that the folder of a checkpoint carries: tells whose it is.
+    pub(crate) fn claim(&self) -> Result<Bytes> {
+        json(&Claim {
+            epoch: self.epoch(),
+            token: &self.owner.token,
+        })
+    }
+
+    /// Checkpoint `id` exists and this process owned the job when it came to exist.
+    pub(crate) fn confirmed(&self, id: CheckpointId) {
+        let mut state = self.state();
+        state.confirmed = state.confirmed.max(id);
+    }
+
+    /// The write that makes a checkpoint exist has failed, and it isn't known whether the store has carried it out, or will.
+    pub(crate) fn unsure(&self) {
+        self.state().unsure = true;
+    }
+
+    /// To be called before anything is deleted. Makes sure that no checkpoint whose write failed will ever count: another
+    /// process could have found it and gone on from it. Takes the next epoch itself if need be.
+    ///
+    /// # Errors
+    /// As [`Fence::check`].
+    pub(crate) fn settle(&self) -> Result<()> {
+        let mut state = self.state();
+        if state.lost {
+            return Err(fenced(&self.folder, None));
+        }
+        if !state.unsure {
+            return Ok(());
+        }
+        self.check_at(&mut state)?;
+        let next = state.epoch + 1;
+        let taken = self
+            .folder
+            .put(&EpochFile::Owner(next).name(), json(&self.owner)?, true);
+        if let Err(e) = taken {
+            // Taken by somebody else, or by the attempt before this one: then the check below says which.
+            if e.kind() != ErrorKind::IllegalState {
+                return Err(e);
+            }
+        }
+        let owner = self.folder.get(&EpochFile::Owner(next).name())?;
+        if owner != json(&self.owner)? {
+            state.lost = true;
+            return Err(fenced(&self.folder, None));
+        }
+        state.epoch = next;
+        self.record(next, state.confirmed)?;
+        self.check_at(&mut state)?;
+        state.unsure = false;
+        Ok(())
+    }
+
+    /// Gives the job back: the process ends in order.
+    pub(crate) fn release(&self) {
+        let name = EpochFile::Owner(self.epoch()).name();
+        if let Err(e) = self.folder.delete_file(&name) {
+            tracing::warn!(error = %e.report(), "could not note that the job is nobody's now");
+        }
+    }
+
+    /// Writes what was found at a takeover, and deletes what that makes superfluous.
+    fn record(&self, epoch: Epoch, found: CheckpointId) -> Result<()> {
+        let epochs = Epochs {
+            files: self.list()?,
+            folder: self.folder.clone(),
+        };
+        let takeovers = epochs.takeovers()?.and(Takeover {
+            epoch,
+            checkpoint: found,
+        });
+        let name = EpochFile::Start(epoch).name();
+        self.folder.put(&name, json(&takeovers)?, false)?;
+        for old in epochs.files.iter().filter(|f| f.epoch() < epoch) {
+            // One that stays is deleted at the next takeover.
+            let _ = self.folder.delete_file(&old.name());
+        }
+        Ok(())
+    }
+
+    fn list(&self) -> Result<Vec<EpochFile>> {
+        let listing = self.folder.list()?;
+        Ok(listing
+            .files
+            .iter()
+            .filter_map(|(name, _)| EpochFile::parse(name))
+            .collect())
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A start that comes to nothing gives the job back, too. A simulated process doesn't: it was killed.
+impl Drop for Fence {
+    fn drop(&mut self) {
+        if !self.folder.io().is_inline() {
+            self.release();
+        }
+    }
+}
+
+/// What the folder of a checkpoint says of who began it.
+#[derive(Serialize)]
+struct Claim<'a> {
+    epoch: Epoch,
+    token: &'a str,
+}
+
+/// The epoch of a claim; `None` if it isn't one.
+pub(crate) fn epoch_of_claim(claim: &[u8]) -> Option<Epoch> {
+    #[derive(serde::Deserialize)]
+    struct Read {
+        epoch: Epoch,
+    }
+    serde_json::from_slice::<Read>(claim).ok().map(|c| c.epoch)
+}
+
+fn take_epoch(job_folder: &Folder, owner: &Owner) -> Result<Epoch> {
+    let file = json(owner)?;
+    for _ in 0..ATTEMPTS_MAX {
+        let epochs = Epochs::read(job_folder)?;
+        let epoch = rules::next_epoch(&epochs.files, owner.since_ms);
+        let name = EpochFile::Owner(epoch).name();
+        match epochs.folder.put(&name, file.clone(), true) {
+            Err(e) if e.kind() == ErrorKind::IllegalState => {
+                // A store's answer may get lost, and its second one says that the file is there.
+                if epochs.folder.get(&name)? != file {
+                    continue;
+                }
+            }
+            other => other?,
+        }
+        if rules::holds(&Epochs::read(job_folder)?.files, epoch) {
+            return Ok(epoch);
+        }
+        // Somebody took a later one at the same time.
+        epochs.folder.delete_file(&name)?;
+    }
+    Err(Error::new(
+        ErrorKind::Fenced,
+        TAKE,
+        "other processes keep taking over the job",
+    )
+    .with("path", job_folder.display())
+    .hint("start the job once"))
+}
+
+fn fenced(folder: &Folder, holder: Option<&Owner>) -> Error {
+    let error = Error::new(
+        ErrorKind::Fenced,
+        "write checkpoint",
+        "another process has taken over this job, so this one may not write its checkpoints any more",
+    )
+    .with("path", folder.display());
+    let error = match holder {
+        Some(owner) => error.with("owner", owner),
+        None => error,
+    };
+    error.hint("nothing is lost: the other process goes on from the newest checkpoint; let this one end, and start a job once")
+}
+
+fn json(value: &impl Serialize) -> Result<Bytes> {
+    let mut text = serde_json::to_vec(value)
+        .map_err(|e| Error::new(ErrorKind::IllegalState, TAKE, "not expressible").source(e))?;
+    text.push(b'\n');
+    Ok(Bytes::from(text))
+}
