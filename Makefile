@@ -1,5 +1,5 @@
 # Every target installs what it lacks: rustup reads rust-toolchain.toml and fetches the pinned toolchain by itself.
-.PHONY: demo test test-rocksdb test-all bench bench-rocksdb bench-flink flink-it lint fmt doc clean help
+.PHONY: demo test test-rocksdb test-services test-all bench bench-rocksdb bench-flink flink-it lint fmt doc clean help
 .DEFAULT_GOAL := help
 
 CARGO ?= cargo
@@ -16,8 +16,11 @@ demo: ## Build and run the main job on a year of flights.
 	$(CARGO) run --quiet --release --bin flights -- -p 2 --output $(OUT)/flights/findings \
 	  -D execution.checkpointing.interval=500ms -D execution.checkpointing.dir=$(OUT)/flights/checkpoints
 
+# What builds a native library or needs a server has a target of its own below.
+WORKSPACE = --workspace --exclude millpond-connector-kafka
+
 test: lint doc ## Everything that must pass: format, lints, docs, unit, property, integration and doc tests.
-	$(CARGO) test --workspace --quiet
+	$(CARGO) test $(WORKSPACE) --quiet
 
 # The native library is built once, optimized; every profile links it.
 ROCKSDB_CRATES = -p millpond-state -p millpond-runtime -p millpond -p millpond-interop --features millpond-state/rocksdb,millpond-runtime/rocksdb,millpond/rocksdb,millpond-interop/rocksdb
@@ -28,7 +31,17 @@ test-rocksdb: ## Lints, docs and tests of everything that the RocksDB backend is
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc -p millpond-state --features rocksdb --no-deps --quiet && \
 	$(CARGO) test $(ROCKSDB_CRATES) --quiet
 
-test-all: test test-rocksdb flink-it ## All of them: test, test-rocksdb and flink-it.
+# Suites against real servers are test targets named `services`, behind the feature `services` of their crate.
+SERVICES = s3 hdfs kafka
+SERVICES_CRATES = -p millpond-checkpoint -p millpond-connector-kafka --features millpond-checkpoint/services,millpond-connector-kafka/services
+
+test-services: ## Storage on S3 and HDFS and the Kafka connector, against real servers, which it installs and starts.
+	$(CARGO) clippy $(SERVICES_CRATES) -p millpond --features millpond/kafka --all-targets --quiet -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc -p millpond-connector-kafka --no-deps --quiet
+	$(CARGO) test $(SERVICES_CRATES) --no-run --quiet
+	scripts/services run $(SERVICES) -- $(CARGO) test $(SERVICES_CRATES) --quiet
+
+test-all: test test-rocksdb test-services flink-it ## All of them: test, test-rocksdb, test-services and flink-it.
 
 bench: ## Measure state access, snapshots and the engine; one line an operation.
 	$(CARGO) run --quiet --release -p millpond-bench
@@ -50,10 +63,10 @@ flink-it: ## Exchange savepoints with Flink, both ways (needs Java 17 and Maven;
 lint: ## Formatting and clippy, warnings denied, benches and examples included.
 	@rustup component list --installed 2>/dev/null | grep -q clippy || rustup component add clippy rustfmt
 	$(CARGO) fmt --all --check
-	$(CARGO) clippy --workspace --all-targets --quiet -- -D warnings
+	$(CARGO) clippy $(WORKSPACE) --all-targets --quiet -- -D warnings
 
 doc: ## API documentation, broken links denied.
-	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --quiet
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc $(WORKSPACE) --no-deps --quiet
 
 fmt: ## Format the code.
 	$(CARGO) fmt --all

@@ -19,6 +19,7 @@ pub use sink::{
 };
 pub use source::{
     Boundedness, InputStatus, Source, SourceOutput, SourceReader, SourceReaderContext, SourceSplit,
+    SplitAssignment, SplitOutput,
 };
 pub use time::{NO_TIMESTAMP, Watermark};
 pub use watermark::{WatermarkGenerator, WatermarkStrategy};

@@ -37,8 +37,13 @@ pub trait Source: Send + Sync + 'static {
     /// Whether the source ends.
     fn boundedness(&self) -> Boundedness;
 
+    /// Who reads which split.
+    fn split_assignment(&self) -> SplitAssignment<Self::Split> {
+        SplitAssignment::RoundRobin
+    }
+
     /// All splits, in the order in which they should be read. Called once in a job's life: when it starts without a
-    /// snapshot. Split `i` goes to instance `i % parallelism`.
+    /// snapshot.
     ///
     /// # Errors
     /// NotFound or Io naming what cannot be read, and Config for options that make no sense.
@@ -49,6 +54,15 @@ pub trait Source: Send + Sync + 'static {
     /// # Errors
     /// As [`Source::create_splits`].
     fn create_reader(&self, ctx: &SourceReaderContext) -> Result<Self::Reader>;
+}
+
+/// Who reads which split: at the start, and at a restore.
+pub enum SplitAssignment<P> {
+    /// Split `i` goes to instance `i % parallelism` at the start; at a restore the engine spreads what is unfinished evenly.
+    RoundRobin,
+    /// A split goes to the instance that the function names, from the split and the parallelism, whatever it was before. For
+    /// sources whose readers find new splits by themselves: a rule tells each which are its own.
+    ByOwner(fn(&P, u32) -> u32),
 }
 
 /// What a reader may know of where it runs.
@@ -120,13 +134,38 @@ pub enum InputStatus {
 }
 
 /// Takes a reader's records. The engine hands it in; tests make one over a closure.
+///
+/// # Event time by split
+/// A reader that reads several splits at once calls [`SourceOutput::select_split`] for each as soon as it is given it, and again
+/// before the records of another one. Each then has a watermark and an idleness of its own, and the instance's watermark is the
+/// smallest of them. A reader that never does has one watermark for everything.
 pub struct SourceOutput<'a, T> {
-    emit: &'a mut dyn FnMut(T, i64) -> Result<()>,
+    emit: &'a mut dyn SplitOutput<T>,
+}
+
+/// What stands behind a [`SourceOutput`]: the engine, or a closure that doesn't care for splits.
+pub trait SplitOutput<T> {
+    /// A record of the selected split, with its timestamp.
+    ///
+    /// # Errors
+    /// What the operators behind failed with.
+    fn collect(&mut self, value: T, timestamp: i64) -> Result<()>;
+    /// The records that follow are this split's.
+    fn select_split(&mut self, _split_id: &str) {}
+    /// Nothing more comes from this split.
+    fn release_split(&mut self, _split_id: &str) {}
+}
+
+impl<T, F: FnMut(T, i64) -> Result<()>> SplitOutput<T> for F {
+    #[inline]
+    fn collect(&mut self, value: T, timestamp: i64) -> Result<()> {
+        self(value, timestamp)
+    }
 }
 
 impl<'a, T> SourceOutput<'a, T> {
-    /// An output that calls `emit` with each record and its timestamp ([`NO_TIMESTAMP`] if it has none).
-    pub fn new(emit: &'a mut dyn FnMut(T, i64) -> Result<()>) -> Self {
+    /// An output that hands `emit` each record and its timestamp ([`NO_TIMESTAMP`] if it has none).
+    pub fn new(emit: &'a mut dyn SplitOutput<T>) -> Self {
         SourceOutput { emit }
     }
 
@@ -136,7 +175,7 @@ impl<'a, T> SourceOutput<'a, T> {
     /// What the operators behind failed with: return it from `poll_next`.
     #[inline]
     pub fn collect(&mut self, value: T) -> Result<()> {
-        (self.emit)(value, NO_TIMESTAMP)
+        self.emit.collect(value, NO_TIMESTAMP)
     }
 
     /// Emits a record with the timestamp that its source gave it.
@@ -145,6 +184,16 @@ impl<'a, T> SourceOutput<'a, T> {
     /// As [`SourceOutput::collect`].
     #[inline]
     pub fn collect_with_timestamp(&mut self, value: T, timestamp: i64) -> Result<()> {
-        (self.emit)(value, timestamp)
+        self.emit.collect(value, timestamp)
+    }
+
+    /// The records that follow are those of this split. Flink's `ReaderOutput#createOutputForSplit`.
+    pub fn select_split(&mut self, split_id: &str) {
+        self.emit.select_split(split_id);
+    }
+
+    /// The split is read to its end: it holds no watermark back any more. Flink's `ReaderOutput#releaseOutputForSplit`.
+    pub fn release_split(&mut self, split_id: &str) {
+        self.emit.release_split(split_id);
     }
 }

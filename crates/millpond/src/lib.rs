@@ -59,6 +59,8 @@ pub mod prelude;
 pub use launcher::{JobBinary, job};
 pub use millpond_api as api;
 pub use millpond_checkpoint as checkpoint;
+#[cfg(feature = "kafka")]
+pub use millpond_connector_kafka as kafka;
 pub use millpond_connectors as connectors;
 pub use millpond_core as core;
 pub use millpond_core::{Configuration, Error, ErrorKind, JobId, Result};

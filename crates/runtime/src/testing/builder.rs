@@ -36,6 +36,7 @@ pub struct HarnessBuilder<H> {
     max_parallelism: u32,
     processing_time_ms: i64,
     checkpointing_enabled: bool,
+    first_checkpoint_id: u64,
     config: Configuration,
     serializers: SerializerRegistry,
     restored: Option<Vec<OperatorSubtaskState>>,
@@ -69,6 +70,7 @@ impl<H: Harness> HarnessBuilder<H> {
             max_parallelism: 128,
             processing_time_ms: 0,
             checkpointing_enabled: true,
+            first_checkpoint_id: 1,
             config: Configuration::new(),
             serializers: SerializerRegistry::default(),
             restored: None,
@@ -102,6 +104,13 @@ impl<H: Harness> HarnessBuilder<H> {
     pub fn checkpointing(&self, enabled: bool) -> Self {
         let mut builder = self.clone();
         builder.checkpointing_enabled = enabled;
+        builder
+    }
+    /// The id of the first checkpoint that will be taken; by default 1. In a job that comes back it is above all earlier ones.
+    #[must_use]
+    pub fn first_checkpoint_id(&self, id: u64) -> Self {
+        let mut builder = self.clone();
+        builder.first_checkpoint_id = id;
         builder
     }
     /// An option of the job.
@@ -174,7 +183,7 @@ impl<H: Harness> HarnessBuilder<H> {
             restored: self.restored_state(),
             state_reader: Arc::new(MemoryStreams::default()),
             recovered_checkpoint_id: None,
-            first_checkpoint_id: 1,
+            first_checkpoint_id: self.first_checkpoint_id,
             checkpointing_enabled: self.checkpointing_enabled,
             metrics: Arc::new(OperatorMetrics::default()),
         };

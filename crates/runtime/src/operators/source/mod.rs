@@ -11,6 +11,8 @@ mod event_time;
 mod head;
 mod operator;
 mod splits;
+#[cfg(test)]
+mod tests;
 
 pub(super) use event_time::EventTime;
 pub(crate) use head::SourceNode;

@@ -8,7 +8,8 @@ use super::splits::{Enumeration, SplitState};
 use crate::operator::{ChainOutput, OperatorContext, SnapshotFuture};
 use millpond_api::function::Counter;
 use millpond_api::{
-    InputStatus, Source, SourceOutput, SourceReader, SourceReaderContext, Watermark, WatermarkStrategy,
+    InputStatus, Source, SourceOutput, SourceReader, SourceReaderContext, SplitOutput, Watermark,
+    WatermarkStrategy,
 };
 use millpond_checkpoint::barrier::CheckpointBarrier;
 use millpond_core::Result;
@@ -22,6 +23,31 @@ pub(super) struct SharedSource<S: Source> {
     pub(super) source: S,
     pub(super) strategy: WatermarkStrategy<S::Out>,
     pub(super) enumeration: Enumeration<S::Split>,
+}
+
+/// What the reader emits, on its way to the operators behind.
+struct Emit<'a, T> {
+    event_time: &'a mut EventTime<T>,
+    out: &'a mut dyn ChainOutput<T>,
+    records: u64,
+    failed_behind: bool,
+}
+
+impl<T: 'static> SplitOutput<T> for Emit<'_, T> {
+    #[inline]
+    fn collect(&mut self, value: T, timestamp: i64) -> Result<()> {
+        let timestamp = self.event_time.on_record(&value, timestamp, self.out)?;
+        self.records += 1;
+        let result = self.out.collect(value, timestamp);
+        self.failed_behind |= result.is_err();
+        result
+    }
+    fn select_split(&mut self, split_id: &str) {
+        self.event_time.select_split(split_id);
+    }
+    fn release_split(&mut self, split_id: &str) {
+        self.event_time.release_split(split_id);
+    }
 }
 
 /// One instance of a source.
@@ -90,17 +116,14 @@ impl<S: Source> SourceOperator<S> {
     /// Lets the reader emit some records, then the watermark that follows from them.
     pub(super) fn poll(&mut self, out: &mut dyn ChainOutput<S::Out>) -> Result<InputStatus> {
         let opened = self.opened()?;
-        let event_time = &mut opened.event_time;
-        let mut records = 0;
-        let mut failed_behind = false;
-        let mut emit = |value: S::Out, timestamp: i64| {
-            let timestamp = event_time.on_record(&value, timestamp, out)?;
-            records += 1;
-            let result = out.collect(value, timestamp);
-            failed_behind |= result.is_err();
-            result
+        let mut emit = Emit {
+            event_time: &mut opened.event_time,
+            out: &mut *out,
+            records: 0,
+            failed_behind: false,
         };
         let status = opened.reader.poll_next(&mut SourceOutput::new(&mut emit));
+        let (records, failed_behind) = (emit.records, emit.failed_behind);
         opened.meter.took(records);
         opened.meter.emitted(records);
         opened.publish_counters();
@@ -112,12 +135,10 @@ impl<S: Source> SourceOperator<S> {
                 e.with("operator", &opened.name)
             }
         })?;
-        if records > 0 {
-            if opened.event_time.has_idle_timeout() {
-                opened.event_time.note_activity(opened.clock.now_ms());
-            }
-            opened.event_time.emit_watermark(out)?;
+        if opened.event_time.has_idle_timeout() {
+            opened.event_time.note_activity(opened.clock.now_ms());
         }
+        opened.event_time.emit_watermark(out)?;
         Ok(status)
     }
 

@@ -1,10 +1,11 @@
 //! Who reads which split: at the first start, and after a restore.
 //!
 //! Each split is stored with its number in the first enumeration, so that an instance that gets splits of several others reads
-//! them in that order. A marker beside them tells a source that read everything from one that was never started.
+//! them in that order. A marker beside them tells a source that read everything from one that was never started. Where a rule says
+//! who reads what ([`SplitAssignment::ByOwner`]), every restored instance looks at the splits of all and keeps its own.
 
 use crate::operator::TaskInfo;
-use millpond_api::{Source, SourceSplit};
+use millpond_api::{Source, SourceSplit, SplitAssignment};
 use millpond_core::Result;
 use millpond_core::hash::HashMap;
 use millpond_state::descriptor::ListStateDescriptor;
@@ -36,10 +37,17 @@ impl<P: Clone> Enumeration<P> {
             Some((attempt, splits)) if attempt == task.started_with => splits,
             _ => source.create_splits(task.parallelism)?,
         };
+        let assignment = source.split_assignment();
+        let is_own = |split: &P, number: i64| match assignment {
+            SplitAssignment::RoundRobin => {
+                number % i64::from(task.parallelism) == i64::from(task.subtask_index)
+            }
+            SplitAssignment::ByOwner(owner) => owner(split, task.parallelism) == task.subtask_index,
+        };
         let own = splits
             .iter()
             .zip(0i64..)
-            .filter(|(_, number)| number % i64::from(task.parallelism) == i64::from(task.subtask_index))
+            .filter(|(split, number)| is_own(split, *number))
             .map(|(split, number)| (number, split.clone()))
             .collect();
         *made = Some((task.started_with, splits));
@@ -63,13 +71,21 @@ impl<P: SourceSplit> SplitState<P> {
         enumeration: &Enumeration<P>,
         task: &TaskInfo,
     ) -> Result<(Self, Vec<P>)> {
-        let splits = state.list_state(&ListStateDescriptor::<(i64, P)>::new(SPLITS_STATE))?;
+        let descriptor = ListStateDescriptor::<(i64, P)>::new(SPLITS_STATE);
+        let assignment = source.split_assignment();
+        let splits = match assignment {
+            SplitAssignment::RoundRobin => state.list_state(&descriptor)?,
+            SplitAssignment::ByOwner(_) => state.union_list_state(&descriptor)?,
+        };
         let enumerated = state.union_list_state(&ListStateDescriptor::<bool>::new(ENUMERATED_STATE))?;
         let mut own = if enumerated.is_empty()? {
             enumeration.splits_of(source, task)?
         } else {
             splits.get()?
         };
+        if let SplitAssignment::ByOwner(owner) = assignment {
+            own.retain(|(_, split)| owner(split, task.parallelism) == task.subtask_index);
+        }
         own.sort_by_key(|(number, _)| *number);
         let numbers = own
             .iter()
