@@ -280,6 +280,9 @@ impl ColumnSettings {
 /// sends one on its way however full it is; with RocksDB's own 2, writes would soon wait for it.
 const WRITE_BUFFERS_DEFAULT: i32 = 4;
 
+/// How old a file has to be before RocksDB rewrites it for nothing but what snapshots kept from being dropped: a day.
+const BOTTOMMOST_DELAY_SECONDS: u32 = 24 * 60 * 60;
+
 fn small(n: u32) -> i32 {
     i32::try_from(n).unwrap_or(i32::MAX)
 }
@@ -305,6 +308,14 @@ impl ColumnOptions {
             memory: options.memory.map(SharedMemory::get),
             metrics: options.metrics.clone(),
         })
+    }
+
+    /// Holds a writer up while write buffers take more than they may.
+    #[inline]
+    pub(super) fn wait_for_write_buffers(&self) {
+        if let Some(memory) = &self.memory {
+            memory.wait_for_write_buffers();
+        }
     }
 
     /// For the database.
@@ -344,6 +355,9 @@ impl ColumnOptions {
         merge::install(&mut options);
         // Batched reads go through a write buffer in the order of their keys.
         options.set_memtable_batch_lookup_optimization(true);
+        // Each snapshot of the database that goes would else have files rewritten, only to take the numbers off their entries, and the
+        // next checkpoint would upload them.
+        options.set_bottommost_file_compaction_delay(BOTTOMMOST_DELAY_SECONDS);
         style::apply_compression(settings.compressed_levels.as_deref(), &mut options);
         options.set_compaction_style(settings.compaction_style.unwrap_or_default().native());
         options.set_level_compaction_dynamic_level_bytes(settings.use_dynamic_level_size.unwrap_or(false));
