@@ -2,11 +2,13 @@
 
 use super::RocksDBOptions;
 use super::cache::CacheMemory;
-use super::database::{Database, OwnedSnapshot};
-use super::frozen::FrozenColumn;
-use super::incremental::IncrementalSnapshots;
+use super::database::Database;
+use super::frozen::{ColumnSource, SourceColumn};
+use super::in_flight::HeldWrites;
+use super::incremental::{IncrementalSnapshots, Links};
 use super::key::write_group;
-use super::metrics::{WriteBack, register_write_back};
+use super::metrics::{SnapshotTimes, register_snapshot_times};
+use super::moment::{LinkOrder, Reached, Reaching};
 use super::register::Registered;
 use super::restore::{RestoredColumn, restore};
 use super::state::KeysOf;
@@ -18,7 +20,7 @@ use crate::query::Pairs;
 use crate::snapshot::pairs::key_group_prefix_bytes;
 use crate::snapshot::{
     FrozenExtra, FrozenState, KeyedSnapshot, SnapshotKind, SnapshotSource, SnapshotableKeyGroupState,
-    StateMetaInfoSnapshot,
+    StateMetaInfoSnapshot, full,
 };
 use crate::stream::StateHandleReader;
 use millpond_core::host::{Clock, SystemClock};
@@ -49,7 +51,7 @@ pub struct RocksDBKeyedStateBackend<K> {
     /// Each snapshot on its way has a clone.
     under_way: Arc<()>,
     pub(super) cache: Arc<CacheMemory>,
-    write_back: Arc<WriteBack>,
+    times: Arc<SnapshotTimes>,
     clock: Arc<dyn Clock>,
     pub(super) database: Arc<Database>,
     snapshots: u64,
@@ -92,8 +94,8 @@ impl<K: StateKey> RocksDBKeyedStateBackend<K> {
             Some(_) => CacheMemory::shared(options.cache_bytes, options.cache_unwritten_bytes),
             None => CacheMemory::new(options.cache_bytes, options.cache_unwritten_bytes),
         };
-        let write_back = Arc::default();
-        register_write_back(&parameters.gauges, &write_back);
+        let times = Arc::default();
+        register_snapshot_times(&parameters.gauges, &times);
         options.metrics.register_database(&parameters.gauges, &database);
         Ok(RocksDBKeyedStateBackend {
             context: Rc::new(KeyContext::new(parameters.max_parallelism)),
@@ -106,7 +108,7 @@ impl<K: StateKey> RocksDBKeyedStateBackend<K> {
             retired: Vec::new(),
             under_way: Arc::new(()),
             cache,
-            write_back,
+            times,
             clock: SystemClock::shared(),
             database,
             snapshots: 0,
@@ -193,44 +195,57 @@ impl<K: StateKey> RocksDBKeyedStateBackend<K> {
     }
 
     pub(crate) fn snapshot(&mut self, checkpoint: CheckpointId, kind: SnapshotKind) -> Result<KeyedSnapshot> {
+        // At most one flight: what the last snapshot took out, or what could not be written.
+        self.database.land()?;
         self.drop_retired()?;
         let started_nanos = self.clock.monotonic_nanos();
-        for registered in &self.states {
-            registered.state.flush()?;
-        }
-        for timers in &self.timers {
-            timers.flush()?;
-        }
-        self.write_back
-            .note_nanos(self.clock.monotonic_nanos().saturating_sub(started_nanos));
+        let mut held = Vec::new();
+        let frozen = self.freeze(&mut held);
+        let pilot = self.database.hold(held);
+        frozen?;
+        self.times
+            .note_freeze_nanos(self.clock.monotonic_nanos().saturating_sub(started_nanos));
         self.snapshots += 1;
+        let incremental = (kind != SnapshotKind::Savepoint && self.parameters.incremental).then(|| {
+            self.incremental
+                .begin(checkpoint, kind == SnapshotKind::FullCheckpoint)
+        });
+        let source = self.source()?;
+        let order = incremental.as_ref().map(|_| LinkOrder {
+            columns: source.columns.iter().map(|c| c.column.clone()).collect(),
+            folder: format!("chk-{checkpoint}-{}", self.snapshots),
+            checkpoint,
+        });
+        let (times, clock) = (Arc::clone(&self.times), Arc::clone(&self.clock));
+        let mut reaching = Reaching::begin(pilot, checkpoint, order, times, clock)?;
         let size = Arc::clone(&self.state_size_bytes);
         let under_way = Arc::clone(&self.under_way);
-        let extras = self.frozen_extras()?;
-        let source = self.source(extras);
-        if kind == SnapshotKind::Savepoint || !self.parameters.incremental {
-            return Ok(KeyedSnapshot::new(move |streams| {
-                let savepoint = kind == SnapshotKind::Savepoint;
-                let result = crate::snapshot::full::write(&source, streams, savepoint)?;
-                size.store(result.state_size, Ordering::Relaxed);
-                drop(under_way);
-                Ok(result)
-            }));
-        }
-        let columns = self.columns();
-        let job = self.incremental.begin(
-            &self.database,
-            columns.iter().map(|(_, column)| column.clone()).collect(),
-            checkpoint,
-            self.snapshots,
-            kind == SnapshotKind::FullCheckpoint,
-        )?;
         Ok(KeyedSnapshot::new(move |streams| {
-            let result = job.write(columns, source, streams)?;
+            let Reached { snapshot, links } = reaching.finish()?;
+            let result = match (incremental, links) {
+                (Some(job), Some(Links::Made(links))) if !source.is_empty() => {
+                    let (columns, extras) = source.described();
+                    // The links are all that is needed.
+                    drop(snapshot);
+                    job.write(&links, columns, extras, streams)?
+                }
+                _ => full::write(&source.at(snapshot), streams, kind == SnapshotKind::Savepoint)?,
+            };
             size.store(result.state_size, Ordering::Relaxed);
             drop(under_way);
             Ok(result)
         }))
+    }
+
+    /// Takes out what the database lacks. After an error some of it is in `held`, and the rest where it was.
+    pub(super) fn freeze(&self, held: &mut Vec<HeldWrites>) -> Result<()> {
+        for registered in &self.states {
+            registered.state.freeze(held)?;
+        }
+        for timers in &self.timers {
+            timers.freeze(held)?;
+        }
+        Ok(())
     }
 
     fn frozen_extras(&self) -> Result<Vec<Box<dyn FrozenState>>> {
@@ -241,39 +256,34 @@ impl<K: StateKey> RocksDBKeyedStateBackend<K> {
         self.extras.iter().map(frozen).collect()
     }
 
-    /// Every column family that belongs to a snapshot, with what lies in it.
-    fn columns(&self) -> Vec<(StateMetaInfoSnapshot, String)> {
-        let open = self.states.iter().map(|s| (s.meta.clone(), s.column.clone()));
-        let restored = self.restored.iter().map(|r| (r.meta.clone(), r.column.clone()));
+    /// Everything that belongs to a snapshot.
+    fn source(&self) -> Result<ColumnSource> {
+        let open = self.states.iter().map(|s| SourceColumn {
+            meta: s.meta.clone(),
+            column: s.column.clone(),
+            left_out: s
+                .left_out
+                .as_ref()
+                .map(|expiry| (Arc::clone(expiry), expiry.now())),
+        });
+        let as_stored = |meta: &StateMetaInfoSnapshot, column: &String| SourceColumn {
+            meta: meta.clone(),
+            column: column.clone(),
+            left_out: None,
+        };
+        let restored = self.restored.iter().map(|r| as_stored(&r.meta, &r.column));
         // Behind the others, where timers in memory are too: so a canonical snapshot is the same for both.
-        let timers = self.timers.iter().map(|t| (t.meta.clone(), t.column.clone()));
-        open.chain(restored).chain(timers).collect()
-    }
-
-    /// Everything as it is now, to be written in the canonical format.
-    fn source(&self, extras: Vec<Box<dyn FrozenState>>) -> SnapshotSource {
-        let snapshot = Arc::new(OwnedSnapshot::new(&self.database));
-        let left_out = |name: &str| {
-            let open = self.states.iter().find(|s| s.meta.name == name);
-            let expiry = open?.left_out.as_ref()?;
-            Some((Arc::clone(expiry), expiry.now()))
-        };
-        let frozen = |(meta, column): (StateMetaInfoSnapshot, String)| {
-            Box::new(FrozenColumn {
-                left_out: left_out(&meta.name),
-                meta,
-                column,
-                snapshot: Arc::clone(&snapshot),
+        let timers = self.timers.iter().map(|t| as_stored(&t.meta, &t.column));
+        Ok(ColumnSource {
+            columns: open.chain(restored).chain(timers).collect(),
+            prefix_bytes: self.prefix_bytes,
+            extras: SnapshotSource {
+                states: self.frozen_extras()?,
+                key_serializer: self.parameters.key_serializer.snapshot(),
                 range: self.parameters.key_group_range,
-                prefix_bytes: self.prefix_bytes,
-            }) as Box<dyn FrozenState>
-        };
-        SnapshotSource {
-            states: self.columns().into_iter().map(frozen).chain(extras).collect(),
-            key_serializer: self.parameters.key_serializer.snapshot(),
-            range: self.parameters.key_group_range,
-            max_parallelism: self.parameters.max_parallelism,
-        }
+                max_parallelism: self.parameters.max_parallelism,
+            },
+        })
     }
 
     /// Drops the column families that nobody needs, unless a snapshot may still be reading them.

@@ -2,6 +2,7 @@
 
 use super::cache::{CacheShare, CachedEntry, TypedCache};
 use super::database::Column;
+use super::in_flight::{HeldWrites, Writes};
 use super::state::{ColumnState, KeysOf, RegisteredState, lending};
 use crate::keyed::Namespace;
 use crate::query::Pairs;
@@ -207,8 +208,18 @@ impl<K: StateKey, N: Namespace, E: CachedEntry + 'static> RegisteredState for Ca
         }
     }
 
-    fn flush(&self) -> Result<()> {
-        self.write_back()
+    fn freeze(&self, held: &mut Vec<HeldWrites>) -> Result<()> {
+        let Some(cache) = &self.cache else {
+            return self.state.changing().map(|_| ());
+        };
+        let mut cache = cache.try_borrow_mut().map_err(|_| lending())?;
+        let mut writes = Writes::with_capacity(cache.dirty_bytes());
+        let frozen = cache.freeze(&self.state, &mut writes);
+        let column = self.state.column();
+        // What was loaded of these keys may be something else by now.
+        column.forget_loaded();
+        held.push(HeldWrites::new(column, writes));
+        frozen
     }
 
     fn pairs_of(&self, prefix: &[u8], pairs: &mut Pairs) -> Result<()> {

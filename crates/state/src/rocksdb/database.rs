@@ -2,18 +2,20 @@
 
 use super::expire::{ColumnExpiry, CompactionFilterSlot, Left};
 use super::folder::InstanceFolder;
+use super::in_flight::Gate;
 use super::loading::{Loaded, Stored};
 use super::options::ColumnOptions;
 use millpond_core::{Error, ErrorKind, Result};
 use rust_rocksdb::ffi_raw::rocksdb_column_family_handle_t;
 use rust_rocksdb::statistics::Ticker;
 use rust_rocksdb::{
-    AsColumnFamilyRef, ColumnFamilyDescriptor, DBRawIteratorWithThreadMode, DBWithThreadMode, MultiThreaded,
-    Options, ReadOptions, SnapshotWithThreadMode, WriteBatch, WriteOptions,
+    AsColumnFamilyRef, ColumnFamilyDescriptor, DBRawIteratorWithThreadMode, DBWithThreadMode,
+    ExportImportFilesMetaData, ImportColumnFamilyOptions, LiveFile, MultiThreaded, Options, ReadOptions,
+    SnapshotWithThreadMode, WriteBatch, WriteOptions,
 };
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -25,6 +27,8 @@ pub(super) type RawIterator<'a> = DBRawIteratorWithThreadMode<'a, Db>;
 
 /// A database, open. Fields are dropped in order: the folder goes after the database is closed.
 pub(super) struct Database {
+    /// Before `db`, from which it borrows.
+    gate: Gate,
     db: Db,
     /// Without a log: checkpoints are the durability.
     write: WriteOptions,
@@ -33,6 +37,8 @@ pub(super) struct Database {
     pub(super) options: Arc<ColumnOptions>,
     /// Those of the column families whose values have a time to live.
     filters: Mutex<Filters>,
+    /// Where it lies, for errors.
+    path: PathBuf,
     pub(super) folder: Option<Arc<InstanceFolder>>,
 }
 
@@ -49,6 +55,7 @@ pub(super) struct ColumnSpec {
 /// A column family of a database, ready for use without a lookup by its name.
 #[derive(Clone)]
 pub(super) struct Column {
+    name: Rc<str>,
     /// Valid as long as `database` lives and the column family was not dropped, which only [`Database::drop_column`] does,
     /// for columns that no state uses.
     raw: *mut rocksdb_column_family_handle_t,
@@ -111,11 +118,13 @@ impl Database {
         let mut write = WriteOptions::default();
         write.disable_wal(true);
         Ok(Arc::new(Database {
+            gate: Gate::default(),
             db,
             write,
             counters,
             options,
             filters: Mutex::new(filters),
+            path: path.to_owned(),
             folder,
         }))
     }
@@ -138,11 +147,27 @@ impl Database {
                 .with("name", name)
         })?;
         Ok(Column {
+            name: name.into(),
             raw: handle.inner(),
             database: Arc::clone(self),
             expiry: OnceCell::new(),
             loaded: Rc::default(),
         })
+    }
+
+    /// Makes the column family `name` of files of other databases, which it may take away.
+    pub(super) fn import_column(&self, name: &str, expires: bool, files: &[LiveFile]) -> Result<()> {
+        let failed = |e| db_error("import state files")(e).with("name", name);
+        let options = column_options(&self.options, &mut self.lock_filters(), name, expires);
+        let mut import = ImportColumnFamilyOptions::default();
+        import.set_move_files(true);
+        let mut metadata = ExportImportFilesMetaData::default();
+        // The default one, which every column family has.
+        metadata.set_db_comparator_name("leveldb.BytewiseComparator");
+        metadata.set_files(files).map_err(failed)?;
+        self.db
+            .create_column_family_with_import(&options, name, &import, &metadata)
+            .map_err(failed)
     }
 
     /// Drops a column family that no [`Column`] and no iterator is on.
@@ -178,13 +203,38 @@ impl Database {
         value.ok().flatten().unwrap_or_default()
     }
 
-    /// Writes a batch and empties it.
-    pub(super) fn write(&self, batch: &mut WriteBatch) -> Result<()> {
-        self.db
-            .write_opt(batch, &self.write)
-            .map_err(db_error("write state"))?;
+    pub(super) fn gate(&self) -> &Gate {
+        &self.gate
+    }
+
+    /// Writes a batch and empties it, when nothing is in flight any more.
+    pub(super) fn write(self: &Arc<Self>, batch: &mut WriteBatch) -> Result<()> {
+        self.land()?;
+        self.write_now(batch)
+    }
+
+    /// Writes a batch and empties it: for what is in flight itself, and what waited for it.
+    pub(super) fn write_now(&self, batch: &mut WriteBatch) -> Result<()> {
+        self.change("write state", |db| db.write_opt(batch, &self.write))?;
         batch.clear();
         Ok(())
+    }
+
+    /// Changes the database.
+    #[inline]
+    pub(super) fn change(
+        &self,
+        operation: &'static str,
+        change: impl FnOnce(&Db) -> std::result::Result<(), rust_rocksdb::Error>,
+    ) -> Result<()> {
+        self.options.wait_for_write_buffers();
+        change(&self.db).map_err(|e| self.failed(operation, e))
+    }
+
+    /// An error of this database.
+    #[cold]
+    pub(super) fn failed(&self, operation: &'static str, error: rust_rocksdb::Error) -> Error {
+        db_error(operation)(error).with("folder", self.path.display())
     }
 }
 
@@ -231,13 +281,32 @@ impl Column {
         if let Some(value) = self.loaded.take(key) {
             return Ok(value.map(Stored::Ahead));
         }
+        if let Some(value) = self.get_in_flight(key)? {
+            return Ok(value.map(Stored::Ahead));
+        }
         let value = self.database.db.get_pinned_cf(self, key);
-        Ok(value.map_err(db_error("read state"))?.map(Stored::Read))
+        Ok(value
+            .map_err(|e| self.database.failed("read state", e))?
+            .map(Stored::Read))
     }
 
     /// What was read ahead.
     pub(super) fn loaded(&self) -> &Loaded {
         &self.loaded
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Tells the column family from the others of the database.
+    pub(super) fn id(&self) -> usize {
+        self.raw.addr()
+    }
+
+    /// What is not worth writing any more when it was held back.
+    pub(super) fn expiry(&self) -> Option<&Arc<ColumnExpiry>> {
+        self.expiry.get()
     }
 
     /// From now on, what was held back and is over is not written.
@@ -287,31 +356,39 @@ impl Column {
         Ok(())
     }
 
+    /// Adds to a batch that `key` has nothing.
+    #[inline]
+    pub(super) fn delete_in(&self, batch: &mut WriteBatch, key: &[u8]) {
+        self.loaded.forget(key);
+        batch.delete_cf(self, key);
+    }
+
     #[inline]
     pub(super) fn put(&self, key: &[u8], value: &[u8]) -> Result<()> {
         self.loaded.forget(key);
-        self.database
-            .db
-            .put_cf_opt(self, key, value, &self.database.write)
-            .map_err(db_error("write state"))
+        self.database.land()?;
+        let database = &self.database;
+        database.change("write state", |db| {
+            db.put_cf_opt(self, key, value, &database.write)
+        })
     }
 
     #[inline]
     pub(super) fn merge(&self, key: &[u8], value: &[u8]) -> Result<()> {
         self.loaded.forget(key);
-        self.database
-            .db
-            .merge_cf_opt(self, key, value, &self.database.write)
-            .map_err(db_error("write state"))
+        self.database.land()?;
+        let database = &self.database;
+        database.change("write state", |db| {
+            db.merge_cf_opt(self, key, value, &database.write)
+        })
     }
 
     #[inline]
     pub(super) fn delete(&self, key: &[u8]) -> Result<()> {
         self.loaded.forget(key);
-        self.database
-            .db
-            .delete_cf_opt(self, key, &self.database.write)
-            .map_err(db_error("write state"))
+        self.database.land()?;
+        let database = &self.database;
+        database.change("write state", |db| db.delete_cf_opt(self, key, &database.write))
     }
 
     /// Shows every entry whose key starts with `prefix`, in the order of their bytes, until `f` says false.
@@ -326,6 +403,9 @@ impl Column {
         from: &[u8],
         mut f: impl FnMut(&[u8], &[u8]) -> Result<bool>,
     ) -> Result<()> {
+        if self.scan_in_flight(prefix, from, &mut f)? {
+            return Ok(());
+        }
         let iterator = self.database.db.raw_iterator_cf_opt(self, prefix_options(prefix));
         scan(iterator, from, &mut f)
     }
@@ -350,23 +430,43 @@ pub(super) fn scan(mut iterator: RawIterator<'_>, from: &[u8], f: &mut Visit<'_>
     iterator.status().map_err(db_error("read state"))
 }
 
+/// A moment of a database that lies in the database itself.
+pub(super) struct Moment(SnapshotWithThreadMode<'static, Db>);
+
+impl Moment {
+    /// The database as it is now.
+    ///
+    /// # Contract
+    /// Whoever holds it holds the database too, or lies in its `gate`, and drops it first (trusted).
+    pub(super) fn new(database: &Arc<Database>) -> Self {
+        #[expect(unsafe_code, reason = "the snapshot borrows the database that it lies beside")]
+        // SAFETY: the reference points into the contents of an `Arc`, which don't move; by the contract they are there for
+        // longer than this value. Nothing hands the `'static` out.
+        let db: &'static Db = unsafe { &*std::ptr::from_ref(&database.db) };
+        Moment(SnapshotWithThreadMode::new(db))
+    }
+
+    pub(super) fn get(&self, column: &Column, key: &[u8]) -> Result<Option<Vec<u8>>> {
+        self.0.get_cf(column, key).map_err(db_error("read state"))
+    }
+
+    pub(super) fn iterator(&self, column: &impl AsColumnFamilyRef, options: ReadOptions) -> RawIterator<'_> {
+        self.0.raw_iterator_cf_opt(column, options)
+    }
+}
+
 /// A moment of a database that keeps it open and may go to another thread.
 pub(super) struct OwnedSnapshot {
     /// Declared before the database, so that it is released first.
-    snapshot: SnapshotWithThreadMode<'static, Db>,
+    moment: Moment,
     database: Arc<Database>,
 }
 
 impl OwnedSnapshot {
     pub(super) fn new(database: &Arc<Database>) -> Self {
-        let database = Arc::clone(database);
-        #[expect(unsafe_code, reason = "the snapshot borrows the database that it lies beside")]
-        // SAFETY: the reference points into the `Arc` that this value holds. The `Arc`'s contents don't move, and the field
-        // order drops the snapshot before the `Arc`; nothing hands the `'static` out.
-        let db: &'static Db = unsafe { &*std::ptr::from_ref(&database.db) };
         OwnedSnapshot {
-            snapshot: SnapshotWithThreadMode::new(db),
-            database,
+            moment: Moment::new(database),
+            database: Arc::clone(database),
         }
     }
 
@@ -381,6 +481,6 @@ impl OwnedSnapshot {
         // What a snapshot reads once would push out what the job reads often.
         let mut options = prefix_options(prefix);
         options.fill_cache(false);
-        scan(self.snapshot.raw_iterator_cf_opt(&handle, options), prefix, f)
+        scan(self.moment.iterator(&handle, options), prefix, f)
     }
 }

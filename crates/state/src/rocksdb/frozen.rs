@@ -1,29 +1,72 @@
-//! A state at the moment of a snapshot, as the writer of canonical snapshots wants it: pairs by key group, in bytes as they
+//! What a snapshot is of, and each state at its moment, as the writer of canonical snapshots wants it: pairs by key group, in bytes as they
 //! stand in the database.
 
 use super::database::OwnedSnapshot;
 use super::expire::{ColumnExpiry, Left};
 use super::key::group_prefix;
-use crate::snapshot::{FrozenState, PairWriter, StateMetaInfoSnapshot};
+use crate::snapshot::{FrozenState, PairWriter, SnapshotSource, StateMetaInfoSnapshot};
 use crate::ttl::Expiry;
 use millpond_core::Result;
 use millpond_types::KeyGroupRange;
 use std::sync::Arc;
 
-/// A column family in a snapshot of the database.
-pub(super) struct FrozenColumn {
+/// What a snapshot is of, apart from the moment.
+pub(super) struct ColumnSource {
+    pub(super) columns: Vec<SourceColumn>,
+    pub(super) prefix_bytes: usize,
+    /// What is stored beside the column families, and what is said of all.
+    pub(super) extras: SnapshotSource,
+}
+
+/// A column family that belongs to a snapshot.
+pub(super) struct SourceColumn {
     pub(super) meta: StateMetaInfoSnapshot,
     pub(super) column: String,
-    pub(super) snapshot: Arc<OwnedSnapshot>,
-    pub(super) range: KeyGroupRange,
-    pub(super) prefix_bytes: usize,
-    /// What the snapshot leaves out: what was over at a moment.
+    /// What the canonical format leaves out: what was over at a moment.
     pub(super) left_out: Option<(Arc<ColumnExpiry>, Expiry)>,
+}
+
+impl ColumnSource {
+    pub(super) fn is_empty(&self) -> bool {
+        self.columns.is_empty() && self.extras.states.is_empty()
+    }
+
+    /// The states with the names of their column families, and what is stored beside them.
+    pub(super) fn described(self) -> (Vec<(StateMetaInfoSnapshot, String)>, SnapshotSource) {
+        let columns = self.columns.into_iter().map(|c| (c.meta, c.column));
+        (columns.collect(), self.extras)
+    }
+
+    /// Everything as it was at a moment, to be written in the canonical format.
+    pub(super) fn at(self, snapshot: OwnedSnapshot) -> SnapshotSource {
+        let snapshot = Arc::new(snapshot);
+        let (range, prefix_bytes) = (self.extras.range, self.prefix_bytes);
+        let frozen = self.columns.into_iter().map(|source| {
+            Box::new(FrozenColumn {
+                source,
+                snapshot: Arc::clone(&snapshot),
+                range,
+                prefix_bytes,
+            }) as Box<dyn FrozenState>
+        });
+        SnapshotSource {
+            states: frozen.chain(self.extras.states).collect(),
+            ..self.extras
+        }
+    }
+}
+
+/// A column family in a snapshot of the database.
+struct FrozenColumn {
+    source: SourceColumn,
+    snapshot: Arc<OwnedSnapshot>,
+    range: KeyGroupRange,
+    prefix_bytes: usize,
 }
 
 impl FrozenState for FrozenColumn {
     fn meta(&self) -> &StateMetaInfoSnapshot {
-        &self.meta
+        &self.source.meta
     }
     fn shard_count(&self, group: usize) -> usize {
         usize::from(group < self.range.count())
@@ -36,17 +79,18 @@ impl FrozenState for FrozenColumn {
         let (prefix, length) = group_prefix(self.range.first() + group as u32, self.prefix_bytes);
         let prefix = prefix.get(..length).unwrap_or_default();
         let mut rest = Vec::new();
-        self.snapshot.scan(&self.column, prefix, &mut |key, value| {
-            let left = match &self.left_out {
-                Some((expiry, moment)) => expiry.judge(*moment, value, &mut rest)?.left,
-                None => Left::All,
-            };
-            match left {
-                Left::All => out.raw_pair(key, value)?,
-                Left::Some => out.raw_pair(key, &rest)?,
-                Left::Nothing => {}
-            }
-            Ok(true)
-        })
+        self.snapshot
+            .scan(&self.source.column, prefix, &mut |key, value| {
+                let left = match &self.source.left_out {
+                    Some((expiry, moment)) => expiry.judge(*moment, value, &mut rest)?.left,
+                    None => Left::All,
+                };
+                match left {
+                    Left::All => out.raw_pair(key, value)?,
+                    Left::Some => out.raw_pair(key, &rest)?,
+                    Left::Nothing => {}
+                }
+                Ok(true)
+            })
     }
 }

@@ -13,9 +13,17 @@ pub(super) fn install(options: &mut Options) {
     options.set_merge_operator_associative(NAME, append);
 }
 
+/// What becomes of `stored` when `value` is appended.
+pub(super) fn appended(stored: Option<&[u8]>, value: &[u8]) -> Vec<u8> {
+    join(&|| stored.into_iter().chain([value]))
+}
+
 /// The existing bytes and all operands, with delimiters between them.
 fn append(_key: &[u8], existing: Option<&[u8]>, operands: &MergeOperands) -> Option<Vec<u8>> {
-    let parts = || existing.into_iter().chain(operands.iter());
+    Some(join(&|| existing.into_iter().chain(operands.iter())))
+}
+
+fn join<'a, I: Iterator<Item = &'a [u8]>>(parts: &dyn Fn() -> I) -> Vec<u8> {
     let mut out = Vec::with_capacity(parts().map(|part| part.len() + 1).sum());
     for (i, part) in parts().enumerate() {
         if i > 0 {
@@ -23,5 +31,5 @@ fn append(_key: &[u8], existing: Option<&[u8]>, operands: &MergeOperands) -> Opt
         }
         out.extend_from_slice(part);
     }
-    Some(out)
+    out
 }

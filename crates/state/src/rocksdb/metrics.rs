@@ -177,27 +177,37 @@ impl NativeMetricOptions {
     }
 }
 
-/// What writing the caches back took in the synchronous part of the last snapshot.
+/// What the last snapshot took of the values that the caches held back.
 #[derive(Debug, Default)]
-pub(super) struct WriteBack {
-    micros: AtomicU64,
+pub(super) struct SnapshotTimes {
+    freeze_micros: AtomicU64,
+    write_back_micros: AtomicU64,
 }
 
-impl WriteBack {
-    pub(super) fn note_nanos(&self, nanos: u64) {
-        self.micros.store(nanos / 1_000, Ordering::Relaxed);
+impl SnapshotTimes {
+    /// For so long the task waited.
+    pub(super) fn note_freeze_nanos(&self, nanos: u64) {
+        self.freeze_micros.store(nanos / 1_000, Ordering::Relaxed);
     }
 
-    /// How long the last one took, in microseconds.
-    pub(super) fn micros(&self) -> u64 {
-        self.micros.load(Ordering::Relaxed)
+    /// For so long the snapshot's thread wrote.
+    pub(super) fn note_write_back_nanos(&self, nanos: u64) {
+        self.write_back_micros.store(nanos / 1_000, Ordering::Relaxed);
     }
 }
 
-/// Shows how long the cache of typed values held up the last snapshot: always, for it is Millpond's own and costs nothing.
-pub(super) fn register_write_back(gauges: &Gauges, write_back: &Arc<WriteBack>) {
-    let write_back = Arc::downgrade(write_back);
-    gauges.register("rocksdb_typed-cache-write-back-micros", move || {
-        write_back.upgrade().map_or(0, |w| w.micros())
+/// Shows what the cache of typed values took of the last snapshot: always, for it is Millpond's own and costs nothing.
+pub(super) fn register_snapshot_times(gauges: &Gauges, times: &Arc<SnapshotTimes>) {
+    let register = |name: &str, micros: fn(&SnapshotTimes) -> &AtomicU64| {
+        let times = Arc::downgrade(times);
+        gauges.register(name, move || {
+            times
+                .upgrade()
+                .map_or(0, |times| micros(&times).load(Ordering::Relaxed))
+        });
+    };
+    register("rocksdb_typed-cache-freeze-micros", |times| &times.freeze_micros);
+    register("rocksdb_typed-cache-write-back-micros", |times| {
+        &times.write_back_micros
     });
 }

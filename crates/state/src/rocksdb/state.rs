@@ -1,6 +1,7 @@
 //! One registered state: its column family, the shared current key, the handle's namespace. The kinds of state build on it.
 
 use super::database::Column;
+use super::in_flight::HeldWrites;
 use super::key::{group_prefix, write_group};
 use crate::hashmap::codec::{EntryCodec, KeyCodec};
 use crate::keyed::{KeyContext, Namespace};
@@ -188,11 +189,11 @@ pub(super) trait RegisteredState {
     fn num_entries(&self) -> Result<usize>;
     /// Asks the memory for what is held of the keys of these hashes, under the current namespace. A hint.
     fn prefetch(&self, key_hashes: &mut dyn Iterator<Item = u64>);
-    /// Writes what is held back to the database.
+    /// Takes out what is held back from the database.
     ///
     /// # Errors
-    /// As for `num_entries`.
-    fn flush(&self) -> Result<()>;
+    /// IllegalState while the state lends a value; those of the serializers. What was taken out before is in `held` then.
+    fn freeze(&self, held: &mut Vec<HeldWrites>) -> Result<()>;
     /// Adds the entries of the key whose bytes, with its key group, are `prefix`, each without the key group.
     ///
     /// # Errors

@@ -4,28 +4,36 @@
 
 use super::RocksDBKeyedStateBackend;
 use super::database::Column;
-use super::key::group_prefix;
+use super::in_flight::{HeldWrites, Writes};
+use super::key::{group_prefix, write_group};
 use crate::snapshot::{SnapshotableKeyGroupState, SortedStore, StateMetaInfoSnapshot};
 use millpond_core::{Error, Result};
-use millpond_types::StateKey;
+use millpond_types::{DataOutput, StateKey};
 use rust_rocksdb::WriteBatch;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 /// How much is gathered before it is written.
 const BATCH_BYTES: usize = 64 * 1024;
+/// Timers have no value.
+const NOTHING: &dyn Fn(&mut DataOutput) -> Result<()> = &|_| Ok(());
 
 /// A state of timers whose place is the database.
 pub(super) struct RegisteredTimers {
     pub(super) meta: StateMetaInfoSnapshot,
     pub(super) column: String,
     state: Rc<dyn SnapshotableKeyGroupState>,
+    store: Rc<ColumnSet>,
 }
 
 impl RegisteredTimers {
-    /// Writes to the database what is only in memory.
-    pub(super) fn flush(&self) -> Result<()> {
-        self.state.as_sorted().map_or(Ok(()), |sorted| sorted.flush())
+    /// Takes out what is only in memory.
+    pub(super) fn freeze(&self, held: &mut Vec<HeldWrites>) -> Result<()> {
+        self.store.is_freezing.set(true);
+        let handed_over = self.state.as_sorted().map_or(Ok(()), |sorted| sorted.hand_over());
+        self.store.is_freezing.set(false);
+        held.push(HeldWrites::new(&self.store.column, self.store.pending.take()));
+        handed_over
     }
 }
 
@@ -33,23 +41,9 @@ impl RegisteredTimers {
 struct ColumnSet {
     column: Column,
     prefix_bytes: usize,
-    pending: RefCell<Pending>,
-}
-
-#[derive(Default)]
-struct Pending {
-    batch: WriteBatch,
-    key: Vec<u8>,
-}
-
-impl Pending {
-    /// The database's key of an element.
-    fn key(&mut self, prefix: &[u8], element: &[u8]) -> &[u8] {
-        self.key.clear();
-        self.key.extend_from_slice(prefix);
-        self.key.extend_from_slice(element);
-        &self.key
-    }
+    pending: RefCell<Writes>,
+    /// Whether what is gathered will be taken out, and is not to be written.
+    is_freezing: Cell<bool>,
 }
 
 impl ColumnSet {
@@ -57,48 +51,37 @@ impl ColumnSet {
         &self,
         key_group: u32,
         element: &[u8],
-        change: impl FnOnce(&mut WriteBatch, &Column, &[u8]),
+        change: impl FnOnce(&mut Writes, &dyn Fn(&mut DataOutput) -> Result<()>) -> Result<()>,
     ) -> Result<()> {
         let mut pending = self.pending.borrow_mut();
-        let (prefix, length) = group_prefix(key_group, self.prefix_bytes);
-        pending.key(prefix.get(..length).unwrap_or_default(), element);
-        let Pending { batch, key } = &mut *pending;
-        change(batch, &self.column, key);
-        if batch.size_in_bytes() >= BATCH_BYTES {
-            return self.column.database().write(batch);
+        change(&mut pending, &|out| {
+            write_group(key_group, self.prefix_bytes, out);
+            out.write_bytes(element);
+            Ok(())
+        })?;
+        if pending.bytes() >= BATCH_BYTES && !self.is_freezing.get() {
+            return self.column.write(&mut pending);
         }
         Ok(())
     }
 }
 
-impl SortedStore for ColumnSet {
+impl SortedStore for Rc<ColumnSet> {
     fn put(&self, key_group: u32, element: &[u8]) -> Result<()> {
-        self.change(key_group, element, |batch, column, key| {
-            batch.put_cf(column, key, [])
-        })
+        self.change(key_group, element, |writes, key| writes.put(key, NOTHING))
     }
 
     fn delete(&self, key_group: u32, element: &[u8]) -> Result<()> {
-        self.change(key_group, element, |batch, column, key| {
-            batch.delete_cf(column, key);
-        })
+        self.change(key_group, element, |writes, key| writes.delete(key))
     }
 
     fn scan(&self, key_group: u32, from: &[u8], f: &mut dyn FnMut(&[u8]) -> Result<bool>) -> Result<()> {
-        self.flush()?;
+        self.column.write(&mut self.pending.borrow_mut())?;
         let (prefix, length) = group_prefix(key_group, self.prefix_bytes);
         let prefix = prefix.get(..length).unwrap_or_default();
-        let from = self.pending.borrow_mut().key(prefix, from).to_vec();
+        let from = [prefix, from].concat();
         self.column
             .scan_from(prefix, &from, |key, _| f(key.get(length..).unwrap_or_default()))
-    }
-
-    fn flush(&self) -> Result<()> {
-        let batch = &mut self.pending.borrow_mut().batch;
-        if batch.is_empty() {
-            return Ok(());
-        }
-        self.column.database().write(batch)
     }
 }
 
@@ -121,19 +104,25 @@ impl<K: StateKey> RocksDBKeyedStateBackend<K> {
             self.copy(&source, &target)?;
         }
         self.forget_restored(&meta.name, Some(&column));
-        let store = ColumnSet {
+        let store = Rc::new(ColumnSet {
             column: target,
             prefix_bytes: self.prefix_bytes,
             pending: RefCell::default(),
-        };
+            is_freezing: Cell::new(false),
+        });
         match state.as_sorted() {
-            Some(sorted) => sorted.move_to(Box::new(store), head_size)?,
+            Some(sorted) => sorted.move_to(Box::new(Rc::clone(&store)), head_size)?,
             None => {
                 return Err(Error::illegal_state("register timers", "they are in memory only")
                     .with("state", meta.name));
             }
         }
-        self.timers.push(RegisteredTimers { meta, column, state });
+        self.timers.push(RegisteredTimers {
+            meta,
+            column,
+            state,
+            store,
+        });
         Ok(())
     }
 

@@ -23,11 +23,6 @@ pub trait SortedStore {
     /// # Errors
     /// As [`SortedStore::put`], and those of `f`.
     fn scan(&self, key_group: u32, from: &[u8], f: &mut dyn FnMut(&[u8]) -> Result<bool>) -> Result<()>;
-    /// Writes out what is held back.
-    ///
-    /// # Errors
-    /// As [`SortedStore::put`].
-    fn flush(&self) -> Result<()>;
 }
 
 /// A state that can keep its entries in a [`SortedStore`].
@@ -38,9 +33,9 @@ pub trait SortedKeyGroupState {
     /// # Errors
     /// Those of the store; Corrupt when something in it is not an entry.
     fn move_to(&self, store: Box<dyn SortedStore>, head_size: usize) -> Result<()>;
-    /// Puts what is only in memory into the store, and writes that out.
+    /// Puts what is only in memory into the store.
     ///
     /// # Errors
     /// Those of the store.
-    fn flush(&self) -> Result<()>;
+    fn hand_over(&self) -> Result<()>;
 }

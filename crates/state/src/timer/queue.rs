@@ -220,10 +220,10 @@ impl<K: StateKey, N: 'static> SortedKeyGroupState for TimerQueue<K, N> {
         *self.timers.borrow_mut() = Timers::Store(stored);
         Ok(())
     }
-    fn flush(&self) -> Result<()> {
+    fn hand_over(&self) -> Result<()> {
         match &mut *self.timers.borrow_mut() {
             Timers::Memory(_) => Ok(()),
-            Timers::Store(timers) => timers.flush(),
+            Timers::Store(timers) => timers.hand_over(),
         }
     }
 }

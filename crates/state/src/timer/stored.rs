@@ -261,12 +261,12 @@ impl StoredTimers {
         Ok(())
     }
 
-    /// Puts what is only in memory into the store, and writes that out.
-    pub(super) fn flush(&mut self) -> Result<()> {
+    /// Puts what is only in memory into the store.
+    pub(super) fn hand_over(&mut self) -> Result<()> {
         for (key_group, head) in self.range.iter().zip(&mut self.groups) {
             head.store(key_group, &mut self.places)?;
         }
-        self.places.store.flush()
+        Ok(())
     }
 
     /// Changes a group and keeps the index of first timers right, also when the change fails half way.

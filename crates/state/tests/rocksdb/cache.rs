@@ -237,6 +237,7 @@ fn metrics_have_flinks_names() {
             .get("rocksdb_typed-cache-write-back-micros")
             .is_some_and(|micros| *micros > 0)
     );
+    assert!(values.contains_key("rocksdb_typed-cache-freeze-micros"));
     assert!(!values.contains_key("count.rocksdb_num-snapshots"));
     drop((count, backend));
     // Whoever shows the gauges doesn't hold the database.

@@ -1,7 +1,7 @@
 //! What a kind of state keeps in a slot of the cache.
 
-use super::writes::Writes;
 use crate::hashmap::codec::EntryCodec;
+use crate::rocksdb::in_flight::Writes;
 use millpond_core::Result;
 
 /// What is known of one key and namespace, and how much of it the database lacks.

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 #[derive(Debug)]
 pub(in crate::rocksdb) struct CacheMemory {
     bytes_max: usize,
-    /// The most that a state holds back from the database. A snapshot's synchronous part writes it: this bounds its time.
+    /// The most that a state holds back from the database. A snapshot's synchronous part serializes it: this bounds its time.
     unwritten_max: usize,
     states: AtomicUsize,
 }
@@ -60,10 +60,10 @@ impl CacheShare {
         self.0.bytes_max / self.0.states.load(Ordering::Relaxed).max(1)
     }
 
-    /// What of it the database may lack.
+    /// What of it the database may lack. A snapshot serializes that, and needs as much again for it.
     #[inline]
     pub(super) fn dirty_bytes_max(&self) -> usize {
-        self.bytes_max().min(self.0.unwritten_max)
+        (self.bytes_max() / 2).min(self.0.unwritten_max)
     }
 }
 

@@ -4,16 +4,15 @@
 //! A slot is for a key and namespace and holds what is known of them: a value, a list, or the entries of a map that were
 //! used. It costs its own size, what its key takes when serialized, and what its entry says. Which slot leaves is decided by a
 //! clock hand that passes over slots used since its last round. What the database lacks is written in batches, and never grows
-//! past a bound.
+//! past a bound; for a snapshot it is serialized and handed over as a whole.
 
 mod entry;
 mod memory;
-mod writes;
 
 pub(super) use entry::CachedEntry;
 pub(super) use memory::{CacheMemory, CacheShare};
-pub(super) use writes::Writes;
 
+use super::in_flight::Writes;
 use super::state::ColumnState;
 use crate::hashmap::codec::KeyCodec;
 use crate::keyed::Namespace;
@@ -23,7 +22,7 @@ use millpond_types::{DataOutput, StateKey};
 use std::cell::Cell;
 
 /// How much is gathered, and then sorted, before it is written to the database.
-const WRITE_BYTES: usize = 4 << 20;
+const WRITE_BYTES: usize = 1 << 20;
 /// How many slots leave together at most, and which part of the cache.
 const LEAVE_MAX: usize = 4096;
 const LEAVE_PART: usize = 16;
@@ -52,6 +51,8 @@ pub(super) struct TypedCache<K, N, E> {
     write_hand: usize,
     bytes: usize,
     dirty_bytes: usize,
+    /// What the last snapshot took out. It counts as long as it is in flight.
+    frozen_bytes: usize,
     key_varies: bool,
     key: DataOutput,
     writes: Writes,
@@ -71,6 +72,15 @@ impl<K, N, E: CachedEntry> Slot<K, N, E> {
     }
 }
 
+impl<K: StateKey, N: Namespace, E: CachedEntry> Slot<K, N, E> {
+    /// Adds what the database lacks. `key` is memory for it.
+    #[inline]
+    fn write(&self, state: &State<K, N, E>, key: &mut DataOutput, out: &mut Writes) -> Result<()> {
+        state.write_key(u32::from(self.key_group), &self.key, &self.namespace, key)?;
+        self.entry.write(state.codec(), key.as_slice(), out)
+    }
+}
+
 impl<K, N, E> TypedCache<K, N, E>
 where
     K: StateKey,
@@ -86,6 +96,7 @@ where
             write_hand: 0,
             bytes: 0,
             dirty_bytes: 0,
+            frozen_bytes: 0,
             key_varies: key.is_variable_sized(),
             key: DataOutput::new(),
             writes: Writes::default(),
@@ -190,35 +201,27 @@ where
         if self.dirty_bytes > self.share.dirty_bytes_max() {
             self.write_early(state)?;
         }
-        if self.bytes > self.share.bytes_max() {
+        if self.bytes + self.frozen_bytes > self.share.bytes_max() {
             self.make_room(state, 0)?;
         }
         Ok(())
     }
 
-    /// Lets slots go until `bytes` more fit, many at once: what they hold is then written together.
+    /// Lets slots go until `bytes` more fit, many at once: what they hold is then written together. While something is in
+    /// flight, which writes would wait for, slots that were not changed go first, and not more than a few at a time.
     fn make_room(&mut self, state: &State<K, N, E>, bytes: usize) -> Result<()> {
-        let limit = self.share.bytes_max().saturating_sub(bytes);
+        let in_flight = state.column().database().is_in_flight();
+        if !in_flight {
+            self.frozen_bytes = 0;
+        }
+        let limit = self.share.bytes_max().saturating_sub(bytes + self.frozen_bytes);
         // One slot may be larger than the whole cache: it stays alone.
         while self.bytes > limit && !self.slots.is_empty() {
             let wanted = (self.bytes - limit).max(limit / LEAVE_PART);
             let mut leaving = std::mem::take(&mut self.leaving);
-            leaving.clear();
-            let mut found = 0;
-            for _ in 0..self.slots.len() {
-                if found >= wanted || leaving.len() >= LEAVE_MAX {
-                    break;
-                }
-                if self.hand >= self.slots.len() {
-                    self.hand = 0;
-                }
-                if let Some(slot) = self.slots.get(self.hand)
-                    && !slot.used.replace(false)
-                {
-                    found += slot.bytes();
-                    leaving.push(self.hand);
-                }
-                self.hand += 1;
+            self.choose(wanted, in_flight, &mut leaving);
+            if leaving.is_empty() && in_flight {
+                self.choose(wanted, false, &mut leaving);
             }
             let written = self.write(state, leaving.iter().copied());
             if written.is_ok() {
@@ -228,8 +231,33 @@ where
             }
             self.leaving = leaving;
             written?;
+            if in_flight {
+                break;
+            }
         }
         Ok(())
+    }
+
+    /// Chooses slots to leave, with `wanted` bytes; `unchanged` ones only, or any.
+    fn choose(&mut self, wanted: usize, unchanged: bool, leaving: &mut Vec<usize>) {
+        leaving.clear();
+        let mut found = 0;
+        for _ in 0..self.slots.len() {
+            if found >= wanted || leaving.len() >= LEAVE_MAX {
+                break;
+            }
+            if self.hand >= self.slots.len() {
+                self.hand = 0;
+            }
+            if let Some(slot) = self.slots.get(self.hand)
+                && !(unchanged && slot.entry.is_dirty())
+                && !slot.used.replace(false)
+            {
+                found += slot.bytes();
+                leaving.push(self.hand);
+            }
+            self.hand += 1;
+        }
     }
 
     /// Writes changed slots one after the other until a quarter of what may be held back is free again.
@@ -271,6 +299,28 @@ where
         self.write(state, 0..self.slots.len())
     }
 
+    /// Takes out what every changed slot would write. After an error some of it is in `out`, and the rest still here.
+    pub(super) fn freeze(&mut self, state: &State<K, N, E>, out: &mut Writes) -> Result<()> {
+        let mut frozen = Ok(());
+        for slot in self.slots.iter_mut().filter(|slot| slot.entry.is_dirty()) {
+            frozen = slot.write(state, &mut self.key, out);
+            if frozen.is_err() {
+                break;
+            }
+            let before = slot.bytes();
+            slot.entry.written();
+            self.bytes = self.bytes + slot.bytes() - before;
+            self.dirty_bytes = self.dirty_bytes.saturating_sub(before);
+        }
+        self.frozen_bytes = out.bytes();
+        frozen
+    }
+
+    /// About what [`TypedCache::freeze`] takes out.
+    pub(super) fn dirty_bytes(&self) -> usize {
+        self.dirty_bytes
+    }
+
     /// Writes a slot, if it was changed.
     pub(super) fn write_slot(&mut self, state: &State<K, N, E>, slot: usize) -> Result<()> {
         self.write(state, slot..slot + 1)
@@ -288,14 +338,7 @@ where
             if !slot.entry.is_dirty() {
                 continue;
             }
-            state.write_key(
-                u32::from(slot.key_group),
-                &slot.key,
-                &slot.namespace,
-                &mut self.key,
-            )?;
-            slot.entry
-                .write(state.codec(), self.key.as_slice(), &mut self.writes)?;
+            slot.write(state, &mut self.key, &mut self.writes)?;
             self.writing.push(position);
             if self.writes.bytes() >= WRITE_BYTES {
                 self.commit(state)?;
@@ -305,7 +348,10 @@ where
     }
 
     fn commit(&mut self, state: &State<K, N, E>) -> Result<()> {
-        self.writes.flush(state.column())?;
+        if self.writes.is_empty() {
+            return Ok(());
+        }
+        state.column().write(&mut self.writes)?;
         // Only now: what could not be written stays changed.
         for position in self.writing.drain(..) {
             if let Some(slot) = self.slots.get_mut(position) {

@@ -122,7 +122,8 @@ impl TtlCleanup for ColumnSweep {
             busy_pay
         };
         progress.paid = progress.paid.saturating_add(pay.saturating_mul(written as i64));
-        if progress.paid < WALK_ELEMENTS * LOOK {
+        // What is in flight it would not see, and what it removes would wait for that.
+        if progress.paid < WALK_ELEMENTS * LOOK || self.column.database().is_in_flight() {
             return Ok(());
         }
         self.walk(&mut progress, moment)

@@ -1,15 +1,14 @@
 //! The files of a checkpoint, linked into a folder without the task waiting for a write buffer to be written.
 //!
-//! The task only *seals* the write buffers: RocksDB puts empty ones in their place, and writes the sealed ones on threads of its
-//! own. A thread waits for that and then links the files that are there. They are the state at the moment of the seal, unless a
+//! The thread of the snapshot only *seals* the write buffers before the task goes on writing: RocksDB puts empty ones in their place,
+//! and writes the sealed ones on threads of its own. The thread waits for that and then links the files that are there. They are the state at the moment of the seal, unless a
 //! buffer that was begun afterwards has come to a file as well; every entry has a number that grows with each write, so the
 //! files themselves tell ([`Links::Overtaken`]). That takes a task that fills a buffer, and has it written, before the
 //! sealed one is linked: the checkpoint is then written from a snapshot of the database, as a whole.
 
-use crate::rocksdb::database::{Database, db_error};
-use crate::rocksdb::folder::{InstanceFolder, TemporaryFolder};
-use millpond_core::host::{self, JoinHandle};
-use millpond_core::{CheckpointId, Error, Result};
+use crate::rocksdb::database::Database;
+use crate::rocksdb::folder::TemporaryFolder;
+use millpond_core::{CheckpointId, Error, Result, host};
 use rust_rocksdb::FlushOptions;
 use rust_rocksdb::checkpoint::Checkpoint;
 use std::sync::Arc;
@@ -22,21 +21,15 @@ const UNWRITTEN_BUFFERS: &str = "rocksdb.num-immutable-mem-table";
 const BACKGROUND_ERRORS: &str = "rocksdb.background-errors";
 
 /// What became of the links of a checkpoint.
-pub(super) enum Links {
+pub(in crate::rocksdb) enum Links {
     /// The files of the database at the moment of the seal.
     Made(TemporaryFolder),
     /// The files hold later changes too.
     Overtaken,
 }
 
-/// Links that a thread is making. Fields are dropped in order, after the thread has ended.
-pub(super) struct Linking {
-    thread: Option<JoinHandle<Result<Links>>>,
-    _folder: Arc<InstanceFolder>,
-}
-
-/// The thread's work.
-struct Seal {
+/// Sealed write buffers whose files are not linked yet.
+pub(in crate::rocksdb) struct Seal {
     database: Arc<Database>,
     columns: Vec<String>,
     /// The number of the last entry before the seal.
@@ -46,48 +39,15 @@ struct Seal {
     checkpoint: CheckpointId,
 }
 
-impl Linking {
-    /// Seals the write buffers of `columns`, and begins to make the links, in the folder `links` of the database's. The caller
-    /// has a snapshot of the database of this moment and holds it until [`Linking::finish`].
-    pub(super) fn begin(
+impl Seal {
+    /// Seals the write buffers of `columns`; what is linked later goes to the folder `links` inside the database's. The caller
+    /// has a snapshot of the database of this moment and holds it until the links are made.
+    pub(in crate::rocksdb) fn new(
         database: &Arc<Database>,
         columns: Vec<String>,
         links: &str,
         checkpoint: CheckpointId,
     ) -> Result<Self> {
-        let (seal, folder) = Seal::new(database, columns, links, checkpoint)?;
-        Ok(Linking {
-            thread: Some(host::spawn(format!("link-chk-{checkpoint}"), move || {
-                seal.link()
-            })?),
-            _folder: folder,
-        })
-    }
-
-    /// Waits for the links.
-    pub(super) fn finish(&mut self) -> Result<Links> {
-        let thread = self.thread.take().map(JoinHandle::join);
-        thread
-            .and_then(std::result::Result::ok)
-            .unwrap_or_else(|| Err(Error::illegal_state(OPERATION, "the links were lost")))
-    }
-}
-
-impl Drop for Linking {
-    fn drop(&mut self) {
-        // A checkpoint that nobody runs: what its thread makes goes with it.
-        let _ = self.finish();
-    }
-}
-
-impl Seal {
-    /// Seals the write buffers of `columns`; what is linked later goes to the folder `links` inside the database's.
-    fn new(
-        database: &Arc<Database>,
-        columns: Vec<String>,
-        links: &str,
-        checkpoint: CheckpointId,
-    ) -> Result<(Self, Arc<InstanceFolder>)> {
         let Some(folder) = &database.folder else {
             return Err(Error::illegal_state(
                 OPERATION,
@@ -104,31 +64,31 @@ impl Seal {
         };
         seal.errors_before = seal.errors()?;
         seal.seal(false)?;
-        Ok((seal, Arc::clone(folder)))
+        Ok(seal)
     }
 
     /// Puts empty buffers in the place of those that hold something, and waits until these are written or doesn't.
     fn seal(&self, wait: bool) -> Result<()> {
-        let mut options = FlushOptions::default();
-        // Not held up by other buffers on their way, though the next writes may be.
-        options.set_allow_write_stall(true);
+        let mut options = options_for_seal();
         for column in &self.columns {
             let column = self.database.column(column)?;
             options.set_wait(wait);
-            let mut sealed = self.database.db().flush_cf_opt(&column, &options);
-            if let Err(e) = &sealed
-                && e.kind() == rust_rocksdb::ErrorKind::TryAgain
-            {
-                // So many are on their way that writes are stopped, and only who waits may add another.
-                options.set_wait(true);
-                sealed = self.database.db().flush_cf_opt(&column, &options);
-            }
-            sealed.map_err(|e| self.failed(e))?;
+            self.database
+                .change(OPERATION, |db| match db.flush_cf_opt(&column, &options) {
+                    // So many are on their way that writes are stopped, and only who waits may add another.
+                    Err(e) if e.kind() == rust_rocksdb::ErrorKind::TryAgain => {
+                        let mut options = options_for_seal();
+                        options.set_wait(true);
+                        db.flush_cf_opt(&column, &options)
+                    }
+                    sealed => sealed,
+                })?;
         }
         Ok(())
     }
 
-    fn link(self) -> Result<Links> {
+    /// Waits until the sealed buffers are files, and links those.
+    pub(in crate::rocksdb) fn link(self) -> Result<Links> {
         for column in &self.columns {
             while self.number(column, UNWRITTEN_BUFFERS)? > 0 {
                 if self.errors()? > self.errors_before {
@@ -164,8 +124,17 @@ impl Seal {
     }
 
     fn failed(&self, error: rust_rocksdb::Error) -> Error {
-        db_error(OPERATION)(error).with("checkpoint", self.checkpoint)
+        self.database
+            .failed(OPERATION, error)
+            .with("checkpoint", self.checkpoint)
     }
+}
+
+fn options_for_seal() -> FlushOptions {
+    let mut options = FlushOptions::default();
+    // Not held up by other buffers on their way, though the next writes may be.
+    options.set_allow_write_stall(true);
+    options
 }
 
 #[cfg(test)]
@@ -173,6 +142,7 @@ mod tests {
     use super::*;
     use crate::rocksdb::RocksDBOptions;
     use crate::rocksdb::database::{Column, ColumnSpec, OwnedSnapshot};
+    use crate::rocksdb::folder::InstanceFolder;
     use crate::rocksdb::options::ColumnOptions;
 
     /// A database with one entry under `old`, sealed, and the snapshot that whoever seals holds.
@@ -183,7 +153,7 @@ mod tests {
         let column = database.column("s").unwrap();
         column.put(b"old", b"1").unwrap();
         let snapshot = OwnedSnapshot::new(&database);
-        let (seal, _) = Seal::new(&database, vec!["s".into()], "chk-1", 1).unwrap();
+        let seal = Seal::new(&database, vec!["s".into()], "chk-1", 1).unwrap();
         (seal, column, snapshot)
     }
 

@@ -1,5 +1,4 @@
-//! Incremental snapshots: the task seals the write buffers, the database's files are linked when these have become some
-//! ([`links`]), and the files that no completed checkpoint holds are uploaded (Flink's `RocksIncrementalSnapshotStrategy`).
+//! Incremental snapshots: the database's files are linked when the sealed write buffers have become some ([`links`]), and the files that no completed checkpoint holds are uploaded (Flink's `RocksIncrementalSnapshotStrategy`).
 //!
 //! The base is always a checkpoint that this backend instance was told is complete: only its files are sure to exist. A file
 //! of RocksDB never changes, so its name says whether the base holds it.
@@ -7,15 +6,15 @@
 mod links;
 mod meta;
 
+pub(super) use links::{Links, Seal};
 pub(super) use meta::{Manifest, database_files};
 
-use super::database::Database;
+use super::folder::TemporaryFolder;
 use crate::handle::{
     HandleAndLocalPath, IncrementalRemoteKeyedStateHandle, KeyedStateHandle, StreamStateHandle,
 };
 use crate::snapshot::{SnapshotResult, SnapshotSource, StateMetaInfoSnapshot, full, io_error};
 use crate::stream::{CheckpointStreamFactory, CheckpointedStateScope};
-use links::{Linking, Links};
 use meta::{TIMERS, write_manifest};
 use millpond_core::{CheckpointId, Error, Result, host};
 use millpond_types::DataOutput;
@@ -38,7 +37,6 @@ pub(super) struct IncrementalSnapshots {
 
 /// The asynchronous part of one incremental snapshot.
 pub(super) struct IncrementalSnapshot {
-    linking: Linking,
     backend_id: String,
     transfer_threads: usize,
     checkpoint: CheckpointId,
@@ -56,27 +54,16 @@ impl IncrementalSnapshots {
         }
     }
 
-    /// The synchronous part: seals what is in the column families `columns` now. `number` is unique among the backend's
-    /// snapshots; with `whole`, no file of an older checkpoint is named.
-    pub(super) fn begin(
-        &self,
-        database: &Arc<Database>,
-        columns: Vec<String>,
-        checkpoint: CheckpointId,
-        number: u64,
-        whole: bool,
-    ) -> Result<IncrementalSnapshot> {
-        let links = format!("chk-{checkpoint}-{number}");
-        let linking = Linking::begin(database, columns, &links, checkpoint)?;
+    /// The synchronous part: notes what `checkpoint` builds on. With `whole`, no file of an older checkpoint is named.
+    pub(super) fn begin(&self, checkpoint: CheckpointId, whole: bool) -> IncrementalSnapshot {
         let base = self.base.as_ref().filter(|_| !whole);
-        Ok(IncrementalSnapshot {
-            linking,
+        IncrementalSnapshot {
             backend_id: self.backend_id.clone(),
             transfer_threads: self.transfer_threads,
             checkpoint,
             base: base.map(|(_, files)| Arc::clone(files)).unwrap_or_default(),
             pending: Arc::clone(&self.pending),
-        })
+        }
     }
 
     /// Makes `checkpoint` the base of later ones, unless a younger one is. A checkpoint that was not incremental, or not
@@ -103,28 +90,15 @@ impl IncrementalSnapshots {
 }
 
 impl IncrementalSnapshot {
-    /// Uploads what is new. `columns` are the states with the names of their column families; `source` is all of the same
-    /// moment: the column families in the same order, then what is stored with them, always as a whole.
+    /// Uploads what is new of `links`. `columns` are the states with the names of their column families; `extras` are stored with
+    /// them, always as a whole.
     pub(super) fn write(
-        mut self,
+        self,
+        links: &TemporaryFolder,
         columns: Vec<(StateMetaInfoSnapshot, String)>,
-        mut source: SnapshotSource,
+        extras: SnapshotSource,
         streams: &dyn CheckpointStreamFactory,
     ) -> Result<SnapshotResult> {
-        if source.states.is_empty() {
-            return Ok(SnapshotResult {
-                handle: None,
-                entries_written: 0,
-                state_size: 0,
-            });
-        }
-        let links = match self.linking.finish()? {
-            Links::Made(links) => links,
-            Links::Overtaken => return full::write(&source, streams, false),
-        };
-        // With the column families goes the database's snapshot.
-        source.states.drain(..columns.len());
-        let extras = source;
         let (tables, others) = files(&links.0)?;
         let upload = |name: &String, scope| upload(&links.0.join(name), streams, scope);
         let (old, new): (Vec<_>, Vec<_>) = tables.into_iter().partition(|n| self.base.contains_key(n));

@@ -3,8 +3,9 @@
 use crate::descriptor::StateData;
 use crate::hashmap::codec::ValueCodec;
 use crate::keyed::Namespace;
-use crate::rocksdb::cache::{CachedEntry, Writes};
+use crate::rocksdb::cache::CachedEntry;
 use crate::rocksdb::column::CachedColumn;
+use crate::rocksdb::in_flight::Writes;
 use crate::snapshot::key_layout::is_variable_sized;
 use millpond_core::Result;
 use millpond_types::{DataInput, DataOutput, StateKey};

@@ -39,9 +39,6 @@ impl SortedStore for PlainStore {
         }
         Ok(())
     }
-    fn flush(&self) -> Result<()> {
-        Ok(())
-    }
 }
 
 impl Place {
