@@ -8,6 +8,7 @@ use bytes::Bytes;
 use millpond_core::Result;
 use std::io::{Read, Write};
 use std::ops::Range;
+use std::path::Path;
 
 /// Whether a file may be named by several checkpoints. Flink's `CheckpointedStateScope`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -54,4 +55,11 @@ pub trait StateHandleReader: Send + Sync {
     /// # Errors
     /// As [`StateHandleReader::open`]; Corrupt when the stream is shorter than `range`.
     fn read_range(&self, handle: &StreamStateHandle, range: Range<u64>) -> Result<Bytes>;
+
+    /// Makes `path` another name of the stream's file, which nobody may change then; `false` where that can't be: it has to be read
+    /// then. So it is if they don't lie on the same local disk, or the file is missing or has another length, which
+    /// [`StateHandleReader::open`] tells. The file's bytes are not checked: whoever links it has had it verified before.
+    fn link(&self, _handle: &StreamStateHandle, _path: &Path) -> bool {
+        false
+    }
 }

@@ -8,8 +8,10 @@ use bytes::Bytes;
 use millpond_core::{Error, ErrorKind, Result};
 use millpond_state::handle::{FileStateHandle, StatePath, StreamStateHandle};
 use millpond_state::stream::StateHandleReader;
+use std::fs;
 use std::io::{self, Cursor, Read};
 use std::ops::Range;
+use std::path::Path;
 
 /// How much of a file is fetched at once.
 const CHUNK_BYTES: u64 = 4 << 20;
@@ -56,6 +58,35 @@ impl StateHandleReader for Reader {
             }
         }
     }
+
+    fn link(&self, handle: &StreamStateHandle, path: &Path) -> bool {
+        let StreamStateHandle::File(file) = handle else {
+            return false;
+        };
+        let Ok((folder, name)) = find(&self.target, file) else {
+            return false;
+        };
+        let local = folder.local().filter(|_| !self.target.file_systems.is_layered());
+        local.is_some_and(|local| fs::hard_link(local.join(name), path).is_ok())
+    }
+}
+
+/// The name and place of a file that has the length it was written with.
+fn find(target: &Target, file: &FileStateHandle) -> Result<(Folder, String)> {
+    let (folder, name) = resolve(target, &file.path)?;
+    let found = folder
+        .size(&name)?
+        .ok_or_else(|| missing(&folder.file_display(&name)))?;
+    if found != file.size {
+        return Err(Error::corrupt(
+            "read state file",
+            "the file doesn't have the length it was written with",
+        )
+        .with("path", folder.file_display(&name))
+        .with("length", found)
+        .with("expected", file.size));
+    }
+    Ok((folder, name))
 }
 
 /// The folder and the name of the file that `path` names, seen from the checkpoint at `target`.
@@ -148,19 +179,7 @@ impl Source {
     }
 
     fn in_checkpoint(target: &Target, file: &FileStateHandle) -> Result<Source> {
-        let (folder, name) = resolve(target, &file.path)?;
-        let found = folder
-            .size(&name)?
-            .ok_or_else(|| missing(&folder.file_display(&name)))?;
-        if found != file.size {
-            return Err(Error::corrupt(
-                "read state file",
-                "the file doesn't have the length it was written with",
-            )
-            .with("path", folder.file_display(&name))
-            .with("length", found)
-            .with("expected", file.size));
-        }
+        let (folder, name) = find(target, file)?;
         Ok(Source::Stored(folder, name))
     }
 

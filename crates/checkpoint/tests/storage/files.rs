@@ -155,3 +155,27 @@ fn checkpoints_can_be_taken_from_a_thread_that_drives_another_runtime() {
         assert!(kit.storage.find_latest_intact().unwrap().latest.is_some());
     });
 }
+
+/// Goal: a file becomes another name of itself, small state and a file of another length don't, and no name is left then.
+#[test]
+fn a_file_on_the_same_disk_is_linked() {
+    let kit = Kit::new();
+    let location = kit.storage.new_checkpoint(1).unwrap();
+    let reader = location.reader();
+    let bytes = content(3, LARGE);
+    let handle = write(&*location.stream_factory(), Shared, &bytes);
+    let name = kit.job_dir().join("linked");
+    assert!(reader.link(&handle, &name));
+    assert!(std::fs::read(&name).unwrap() == bytes);
+
+    let name = kit.job_dir().join("not linked");
+    let small = write(&*location.stream_factory(), Shared, b"small");
+    assert!(!reader.link(&small, &name));
+    let mut shorter = handle;
+    let StreamStateHandle::File(file) = &mut shorter else {
+        panic!("the state is large");
+    };
+    file.size -= 1;
+    assert!(!reader.link(&shorter, &name));
+    assert!(!name.exists());
+}

@@ -44,6 +44,11 @@ struct Store {
 }
 
 impl FileSystems {
+    /// Whether a layer is around the stores: then files are to be reached through them alone.
+    pub(crate) fn is_layered(&self) -> bool {
+        self.layer.is_some()
+    }
+
     /// # Errors
     /// Io when the operating system has no threads to give.
     pub(crate) fn new(options: Arc<FileSystemOptions>, layer: Option<Arc<StoreLayer>>) -> Result<Arc<Self>> {
