@@ -1,5 +1,5 @@
 # Every target installs what it lacks: rustup reads rust-toolchain.toml and fetches the pinned toolchain by itself.
-.PHONY: demo test test-rocksdb test-services test-all bench bench-rocksdb bench-flink flink-it lint fmt doc clean help
+.PHONY: demo test test-rocksdb test-full-disk test-services test-all bench bench-rocksdb bench-flink flink-it lint fmt doc clean help
 .DEFAULT_GOAL := help
 
 CARGO ?= cargo
@@ -41,7 +41,11 @@ test-services: ## Storage on S3 and HDFS and the Kafka connector, against real s
 	$(CARGO) test $(SERVICES_CRATES) --no-run --quiet
 	scripts/services run $(SERVICES) -- $(CARGO) test $(SERVICES_CRATES) --quiet
 
-test-all: test test-rocksdb test-services flink-it ## All of them: test, test-rocksdb, test-services and flink-it.
+test-full-disk: ## RocksDB on a disk that runs full: mounts a small file system in a namespace of its own (root, or user namespaces).
+	@env="$$(scripts/rocksdb-native.sh)" && eval "$$env" && \
+	unshare --map-root-user --mount -- $(CARGO) test -p millpond-state --features rocksdb --test rocksdb --quiet -- --ignored full_disk
+
+test-all: test test-rocksdb test-full-disk test-services flink-it ## All of them: test, test-rocksdb, test-full-disk, test-services and flink-it.
 
 bench: ## Measure state access, snapshots and the engine; one line an operation.
 	$(CARGO) run --quiet --release -p millpond-bench

@@ -4,6 +4,7 @@
 
 mod cache;
 mod files;
+mod full_disk;
 #[path = "../keyed_backend.rs"]
 mod keyed_backend;
 #[path = "../merge_namespaces.rs"]
