@@ -25,6 +25,8 @@ const VALUE_BYTES: usize = 1_000;
 const KEYS: u64 = 500_000;
 /// A key is read after so many writes.
 const WRITES_PER_READ: u64 = 4;
+/// How far it came is told after so many writes of the first backend.
+const WRITES_PER_REMARK: u64 = 250_000;
 /// A checkpoint is begun after so many writes of a backend.
 const WRITES_PER_CHECKPOINT: u64 = 250_000;
 
@@ -106,6 +108,13 @@ fn write(backend: &EmbeddedRocksDBStateBackend, seed: u64, writes: u64) -> Resul
         if write % WRITES_PER_READ == 0 {
             keys.set_current_key(random.below(KEYS) as i64)?;
             black_box(state.get()?);
+        }
+        if seed == 0 && write % WRITES_PER_REMARK == 0 {
+            let written = (write * BACKENDS * (VALUE_BYTES as u64 + 8)) as f64 / 1e9;
+            println!(
+                "# rocksdb_memory: {written:.1} GB written, {} MB resident",
+                status_kb("VmRSS:")? / 1024
+            );
         }
         if write % WRITES_PER_CHECKPOINT == 0 {
             drop(backend.snapshot(write / WRITES_PER_CHECKPOINT, SnapshotKind::Checkpoint)?);

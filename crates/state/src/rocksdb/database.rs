@@ -215,6 +215,7 @@ impl Database {
 
     /// Writes a batch and empties it: for what is in flight itself, and what waited for it.
     pub(super) fn write_now(&self, batch: &mut WriteBatch) -> Result<()> {
+        self.options.before_write(batch.size_in_bytes());
         self.change("write state", |db| db.write_opt(batch, &self.write))?;
         batch.clear();
         Ok(())
@@ -227,7 +228,6 @@ impl Database {
         operation: &'static str,
         change: impl FnOnce(&Db) -> std::result::Result<(), rust_rocksdb::Error>,
     ) -> Result<()> {
-        self.options.wait_for_write_buffers();
         change(&self.db).map_err(|e| self.failed(operation, e))
     }
 
@@ -368,6 +368,7 @@ impl Column {
         self.loaded.forget(key);
         self.database.land()?;
         let database = &self.database;
+        database.options.before_write(key.len() + value.len());
         database.change("write state", |db| {
             db.put_cf_opt(self, key, value, &database.write)
         })
@@ -378,6 +379,7 @@ impl Column {
         self.loaded.forget(key);
         self.database.land()?;
         let database = &self.database;
+        database.options.before_write(key.len() + value.len());
         database.change("write state", |db| {
             db.merge_cf_opt(self, key, value, &database.write)
         })
@@ -388,6 +390,7 @@ impl Column {
         self.loaded.forget(key);
         self.database.land()?;
         let database = &self.database;
+        database.options.before_write(key.len());
         database.change("write state", |db| db.delete_cf_opt(self, key, &database.write))
     }
 

@@ -2,15 +2,18 @@
 //! `RocksDBMemoryControllerUtils`: write buffers are charged to the cache, and may overshoot by half while they are flushed. Flink trusts
 //! in that; here writers are held up where they would overshoot by more.
 
-use super::MemoryOptions;
+use super::{MemoryOptions, heaps};
 use millpond_core::host;
 use rust_rocksdb::{
     BlockBasedIndexType, BlockBasedOptions, Cache, LruCacheOptions, Options, WriteBufferManager,
 };
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
+/// After so many bytes written, memory that is free goes back to the system.
+const TRIM_BYTES: u64 = 16 << 20;
 /// How often a writer that is held up looks again.
 const POLL: Duration = Duration::from_millis(1);
 /// How long a writer is held up at most.
@@ -21,6 +24,8 @@ pub(in crate::rocksdb) struct SharedMemory {
     options: MemoryOptions,
     cache: Cache,
     write_buffers: WriteBufferManager,
+    /// How many bytes were written to write buffers.
+    written: AtomicU64,
 }
 
 impl fmt::Debug for SharedMemory {
@@ -44,32 +49,6 @@ pub(super) fn write_buffer_bytes(options: &MemoryOptions) -> usize {
     (2.0 * options.bytes as f64 * options.write_buffer_ratio / 3.0) as usize
 }
 
-/// Keeps glibc from holding back what RocksDB has freed. It makes a heap for each thread that finds the others in use, and what one
-/// thread allocates and another frees stays there: with the dozens of threads of a few databases that is a quarter of
-/// managed memory. And large blocks, as write buffers are made of, are to go back to the system at once, where glibc moves them
-/// to its heaps after it has seen a few.
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
-fn bound_heaps() {
-    const HEAPS_MAX: libc::c_int = 2;
-    const MAPPED_BYTES_MIN: libc::c_int = 128 << 10;
-    let is_set = |variable: &str| std::env::var_os(variable).is_some();
-    #[expect(unsafe_code, reason = "settings of the allocator")]
-    // SAFETY: `mallopt` may be called at any time, from any thread; these parameters change what later calls do, nothing else.
-    unsafe {
-        // Whoever has set one themselves knows why.
-        if !is_set("MALLOC_ARENA_MAX") {
-            libc::mallopt(libc::M_ARENA_MAX, HEAPS_MAX);
-        }
-        if !is_set("MALLOC_MMAP_THRESHOLD_") {
-            libc::mallopt(libc::M_MMAP_THRESHOLD, MAPPED_BYTES_MIN);
-        }
-    }
-}
-
-/// Other allocators give back what they don't need.
-#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
-fn bound_heaps() {}
-
 impl SharedMemory {
     /// The memory that backends with these options share, made by the first of them.
     pub(super) fn get(options: MemoryOptions) -> Arc<Self> {
@@ -82,7 +61,7 @@ impl SharedMemory {
         {
             return found;
         }
-        bound_heaps();
+        heaps::bound();
         let mut lru = LruCacheOptions::default();
         lru.set_capacity(cache_bytes(&options));
         let cache = Cache::new_lru_cache_opts(&lru);
@@ -95,17 +74,23 @@ impl SharedMemory {
             options,
             cache,
             write_buffers,
+            written: AtomicU64::new(0),
         });
         shared.push(Arc::downgrade(&new));
         new
     }
 
-    /// Holds a writer up while write buffers take more than they may, until RocksDB has written some, or for [`WAIT_MAX`]: where it
+    /// Called before so many bytes are written. Holds the writer up while write buffers take more than they may, until RocksDB has written some, or for [`WAIT_MAX`]: where it
     /// can't write, as on a full disk, the writer is to learn that.
     ///
     /// RocksDB could do that itself (`allow_stall`), but would hold writers up for as long as the disk is full.
     #[inline]
-    pub(super) fn wait_for_write_buffers(&self) {
+    pub(super) fn before_write(&self, bytes: usize) {
+        let bytes = bytes as u64;
+        let before = self.written.fetch_add(bytes, Ordering::Relaxed);
+        if before / TRIM_BYTES != (before + bytes) / TRIM_BYTES {
+            heaps::trim();
+        }
         let bytes_max = write_buffer_bytes(&self.options) / 2 * 3;
         if self.write_buffers.get_usage() > bytes_max {
             let mut waited = Duration::ZERO;

@@ -1,6 +1,7 @@
 //! Options of the backend: Flink's `state.backend.rocksdb.*` under Flink's names, predefined sets, a factory for everything
 //! else, and what becomes of them in RocksDB's own options.
 
+mod heaps;
 mod memory;
 mod predefined;
 mod style;
@@ -310,11 +311,11 @@ impl ColumnOptions {
         })
     }
 
-    /// Holds a writer up while write buffers take more than they may.
+    /// Called before so many bytes are written: where memory is managed, a writer may have to wait.
     #[inline]
-    pub(super) fn wait_for_write_buffers(&self) {
+    pub(super) fn before_write(&self, bytes: usize) {
         if let Some(memory) = &self.memory {
-            memory.wait_for_write_buffers();
+            memory.before_write(bytes);
         }
     }
 
