@@ -2,7 +2,7 @@
 
 use super::cache::{CacheShare, CachedEntry, TypedCache};
 use super::database::Column;
-use super::in_flight::{HeldWrites, Writes};
+use super::in_flight::{HeldWrites, Spare, Writes};
 use super::state::{ColumnState, KeysOf, RegisteredState, lending};
 use crate::keyed::Namespace;
 use crate::query::Pairs;
@@ -18,6 +18,7 @@ pub(super) struct CachedColumn<K, N, E: CachedEntry> {
     /// Whether what the cache measures takes differently many bytes.
     pub(super) varies: bool,
     cache: Option<RefCell<TypedCache<K, N, E>>>,
+    spare: Spare,
 }
 
 impl<K: StateKey, N: Namespace, E: CachedEntry> CachedColumn<K, N, E> {
@@ -27,6 +28,7 @@ impl<K: StateKey, N: Namespace, E: CachedEntry> CachedColumn<K, N, E> {
             varies: E::is_variable_sized(state.codec()),
             state,
             cache,
+            spare: Spare::default(),
         }
     }
 
@@ -130,6 +132,13 @@ impl<K: StateKey, N: Namespace, E: CachedEntry> Cached<'_, K, N, E> {
         };
         let slot = match found {
             Some(slot) => slot,
+            None if !cache.admits(hash) => {
+                drop(cache);
+                let _lent = self.cache.try_borrow().map_err(|_| lending())?;
+                let mut entry = E::unknown();
+                learn(&mut entry)?;
+                return Ok(f(&entry));
+            }
             None => cache.insert(self.state, hash, group, &key, &namespace)?,
         };
         cache.change(slot, learn)?;
@@ -213,12 +222,14 @@ impl<K: StateKey, N: Namespace, E: CachedEntry + 'static> RegisteredState for Ca
             return self.state.changing().map(|_| ());
         };
         let mut cache = cache.try_borrow_mut().map_err(|_| lending())?;
-        let mut writes = Writes::with_capacity(cache.dirty_bytes());
+        let (dirty, frozen_before) = cache.dirty_and_frozen_bytes();
+        let spare = self.spare.take().filter(|_| frozen_before >= dirty);
+        let mut writes = spare.unwrap_or_else(|| Writes::with_capacity(dirty));
         let frozen = cache.freeze(&self.state, &mut writes);
         let column = self.state.column();
         // What was loaded of these keys may be something else by now.
         column.forget_loaded();
-        held.push(HeldWrites::new(column, writes));
+        held.push(HeldWrites::new(column, writes).with_spare(&self.spare));
         frozen
     }
 

@@ -3,6 +3,10 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
+/// Which part of a share the database may lack. Of a small share it may be half: few keys at a time lie far apart in the database.
+const DIRTY_PART: usize = 4;
+const DIRTY_SMALL: usize = 4 << 20;
+
 /// A budget of bytes for caches. Backends with managed memory share one, like the rest of that memory.
 #[derive(Debug)]
 pub(in crate::rocksdb) struct CacheMemory {
@@ -60,10 +64,12 @@ impl CacheShare {
         self.0.bytes_max / self.0.states.load(Ordering::Relaxed).max(1)
     }
 
-    /// What of it the database may lack. A snapshot serializes that, and needs as much again for it.
+    /// What of it the database may lack. A snapshot serializes that, and keeps as much again for its buffers.
     #[inline]
     pub(super) fn dirty_bytes_max(&self) -> usize {
-        (self.bytes_max() / 2).min(self.0.unwritten_max)
+        let share = self.bytes_max();
+        let part = (share / DIRTY_PART).max((share / 2).min(DIRTY_SMALL));
+        part.min(self.0.unwritten_max)
     }
 }
 

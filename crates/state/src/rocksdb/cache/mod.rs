@@ -3,11 +3,13 @@
 //!
 //! A slot is for a key and namespace and holds what is known of them: a value, a list, or the entries of a map that were
 //! used. It costs its own size, what its key takes when serialized, and what its entry says. Which slot leaves is decided by a
-//! clock hand that passes over slots used since its last round. What the database lacks is written in batches, and never grows
+//! clock hand that passes over slots used since its last round; which key gets one for being read, by whether it was read
+//! before ([`newcomers`]). What the database lacks is written in batches, and never grows
 //! past a bound; for a snapshot it is serialized and handed over as a whole.
 
 mod entry;
 mod memory;
+mod newcomers;
 
 pub(super) use entry::CachedEntry;
 pub(super) use memory::{CacheMemory, CacheShare};
@@ -19,6 +21,7 @@ use crate::keyed::Namespace;
 use hashbrown::HashTable;
 use millpond_core::{Error, Result};
 use millpond_types::{DataOutput, StateKey};
+use newcomers::Newcomers;
 use std::cell::Cell;
 
 /// How much is gathered, and then sorted, before it is written to the database.
@@ -51,11 +54,12 @@ pub(super) struct TypedCache<K, N, E> {
     write_hand: usize,
     bytes: usize,
     dirty_bytes: usize,
-    /// What the last snapshot took out. It counts as long as it is in flight.
+    /// The most that a snapshot took out. The buffers for it are kept, and count as a part of the cache.
     frozen_bytes: usize,
     key_varies: bool,
     key: DataOutput,
     writes: Writes,
+    newcomers: Newcomers,
     /// The slots that are to leave.
     leaving: Vec<usize>,
     /// The slots that `writes` is of.
@@ -100,6 +104,7 @@ where
             key_varies: key.is_variable_sized(),
             key: DataOutput::new(),
             writes: Writes::default(),
+            newcomers: Newcomers::default(),
             leaving: Vec::new(),
             writing: Vec::new(),
         }
@@ -135,6 +140,12 @@ where
         let slot = self.slots.get(slot)?;
         slot.used.set(true);
         Some(&slot.entry)
+    }
+
+    /// Whether a key without a slot gets one for being read.
+    pub(super) fn admits(&mut self, hash: u64) -> bool {
+        let is_full = self.bytes + self.frozen_bytes > self.share.bytes_max() / 8 * 7;
+        !is_full || self.newcomers.seen(hash, self.slots.len())
     }
 
     /// Adds a slot of which nothing is known, and makes room for it first.
@@ -211,9 +222,6 @@ where
     /// flight, which writes would wait for, slots that were not changed go first, and not more than a few at a time.
     fn make_room(&mut self, state: &State<K, N, E>, bytes: usize) -> Result<()> {
         let in_flight = state.column().database().is_in_flight();
-        if !in_flight {
-            self.frozen_bytes = 0;
-        }
         let limit = self.share.bytes_max().saturating_sub(bytes + self.frozen_bytes);
         // One slot may be larger than the whole cache: it stays alone.
         while self.bytes > limit && !self.slots.is_empty() {
@@ -312,13 +320,13 @@ where
             self.bytes = self.bytes + slot.bytes() - before;
             self.dirty_bytes = self.dirty_bytes.saturating_sub(before);
         }
-        self.frozen_bytes = out.bytes();
+        self.frozen_bytes = self.frozen_bytes.max(out.bytes());
         frozen
     }
 
-    /// About what [`TypedCache::freeze`] takes out.
-    pub(super) fn dirty_bytes(&self) -> usize {
-        self.dirty_bytes
+    /// About what [`TypedCache::freeze`] takes out, and the most that it has taken out.
+    pub(super) fn dirty_and_frozen_bytes(&self) -> (usize, usize) {
+        (self.dirty_bytes, self.frozen_bytes)
     }
 
     /// Writes a slot, if it was changed.

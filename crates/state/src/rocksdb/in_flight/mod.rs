@@ -26,7 +26,12 @@ pub(super) struct HeldWrites {
     unsorted: Mutex<Writes>,
     /// The writes in the order of their keys: who needs them first sorts them.
     sorted: OnceLock<Writes>,
+    spare: Option<Spare>,
 }
+
+/// The buffers of writes that have landed, for the next ones: memory that is new would cost a snapshot more than filling it.
+#[derive(Clone, Default)]
+pub(super) struct Spare(Arc<Mutex<Option<Writes>>>);
 
 /// Writes on their way, to any number of column families.
 pub(super) struct InFlight {
@@ -63,7 +68,14 @@ impl HeldWrites {
             expiry: column.expiry().cloned(),
             unsorted: Mutex::new(writes),
             sorted: OnceLock::new(),
+            spare: None,
         }
+    }
+
+    /// The same; the buffers go to `spare` when they have landed.
+    pub(super) fn with_spare(mut self, spare: &Spare) -> Self {
+        self.spare = Some(spare.clone());
+        self
     }
 
     fn sorted(&self) -> &Writes {
@@ -73,6 +85,25 @@ impl HeldWrites {
             writes.sort();
             writes
         })
+    }
+}
+
+impl Drop for HeldWrites {
+    fn drop(&mut self) {
+        if let (Some(spare), Some(mut writes)) = (&self.spare, self.sorted.take()) {
+            writes.clear();
+            *spare.lock() = Some(writes);
+        }
+    }
+}
+
+impl Spare {
+    pub(super) fn take(&self) -> Option<Writes> {
+        self.lock().take()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Writes>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
