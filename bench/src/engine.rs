@@ -59,7 +59,13 @@ fn keyed_counts(suite: &str, options: &[(&str, &str)]) -> Result<()> {
     let mut rates = Vec::new();
     for _ in 0..ROUNDS {
         let folder = std::env::temp_dir().join(format!("millpond-bench-{}", std::process::id()));
-        let result = keyed_count(&folder.display().to_string(), options);
+        let env = StreamExecutionEnvironment::new(Configuration::new());
+        env.enable_checkpointing(Duration::from_secs(1));
+        env.set_option("execution.checkpointing.dir", folder.display());
+        for (key, value) in options {
+            env.set_option(key, value);
+        }
+        let result = keyed_count(&env, RECORDS);
         // Left behind in case of an error, a temporary folder is no harm.
         let _ = std::fs::remove_dir_all(&folder);
         rates.push(RECORDS as f64 * 1000.0 / result?.net_runtime_ms.max(1) as f64);
@@ -72,17 +78,11 @@ fn keyed_counts(suite: &str, options: &[(&str, &str)]) -> Result<()> {
     Ok(())
 }
 
-fn keyed_count(checkpoints: &str, options: &[(&str, &str)]) -> Result<JobExecutionResult> {
-    let env = StreamExecutionEnvironment::new(Configuration::new());
-    env.set_parallelism(2)
-        .set_max_parallelism(128)
-        .enable_checkpointing(Duration::from_secs(1));
-    env.set_option("execution.checkpointing.dir", checkpoints);
+/// Runs the keyed count over so many records.
+pub(crate) fn keyed_count(env: &StreamExecutionEnvironment, records: u64) -> Result<JobExecutionResult> {
+    env.set_parallelism(2).set_max_parallelism(128);
     env.set_option("execution.checkpointing.incremental", true);
-    for (key, value) in options {
-        env.set_option(key, value);
-    }
-    let keys = DataGeneratorSource::new(|i| (mix(i) % KEYS) as i64, Some(RECORDS));
+    let keys = DataGeneratorSource::new(|i| (mix(i) % KEYS) as i64, Some(records));
     env.from_source(keys, WatermarkStrategy::no_watermarks(), "keys")
         .key_by(|key| *key)
         .process(Count::default)

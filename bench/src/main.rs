@@ -3,6 +3,7 @@
 //! `millpond-bench suites` lists the suites, and `millpond-bench compare` sets results against Flink's.
 
 mod big_state;
+mod checkpointing;
 mod compare;
 mod engine;
 mod hashmap;
@@ -33,6 +34,9 @@ const SUITES: &[Suite] = &[
     ("rocksdb_uniform", rocksdb::run_uniform),
     #[cfg(feature = "rocksdb")]
     ("engine_rocksdb", engine::run_rocksdb),
+    ("checkpointing", checkpointing::run),
+    #[cfg(feature = "rocksdb")]
+    ("checkpointing_rocksdb", checkpointing::run_rocksdb),
     ("big_hashmap", big_state::hashmap),
     #[cfg(feature = "rocksdb")]
     ("big_rocksdb", big_state::rocksdb),

@@ -116,6 +116,13 @@ pub trait SourceReader: 'static {
         Ok(())
     }
 
+    /// Whether it works off a backlog: records so old that a checkpoint now and then is enough. Asked after each poll. While any
+    /// source says so, checkpoints are taken at `execution.checkpointing.interval-during-backlog`. Flink's
+    /// `SplitEnumeratorContext#setIsProcessingBacklog`.
+    fn is_processing_backlog(&self) -> bool {
+        false
+    }
+
     /// Counters that the engine shows beside its own ("rows skipped"), in a fixed order.
     fn counters(&self) -> Vec<(&'static str, u64)> {
         Vec::new()

@@ -46,6 +46,21 @@ impl CheckpointKind {
     }
 }
 
+/// When a barrier may overtake the records before it. Flink's `CheckpointOptions.AlignmentType` with its timeout.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum AlignmentType {
+    /// Never: the records before it are processed first. Savepoints are always taken so.
+    #[default]
+    Aligned,
+    /// At once, on the channels that allow it: the records that it overtakes become part of the checkpoint.
+    Unaligned,
+    /// When the checkpoint is older than this.
+    AlignedWithTimeout {
+        /// Milliseconds from the barrier's timestamp.
+        timeout_ms: i64,
+    },
+}
+
 /// The mark that splits a stream into what is part of a checkpoint and what comes after. Flink's `CheckpointBarrier`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct CheckpointBarrier {
@@ -55,4 +70,28 @@ pub struct CheckpointBarrier {
     pub timestamp_ms: i64,
     /// Why the snapshot is taken.
     pub kind: CheckpointKind,
+    /// When it may overtake records.
+    pub alignment: AlignmentType,
+}
+
+impl CheckpointBarrier {
+    /// A barrier that overtakes nothing.
+    pub fn new(checkpoint: CheckpointId, timestamp_ms: i64, kind: CheckpointKind) -> Self {
+        CheckpointBarrier {
+            checkpoint,
+            timestamp_ms,
+            kind,
+            alignment: AlignmentType::Aligned,
+        }
+    }
+    /// The wall-clock time, in milliseconds since the epoch, from which on it overtakes records; `None`: never.
+    pub fn overtakes_from_ms(&self) -> Option<i64> {
+        match self.alignment {
+            AlignmentType::Aligned => None,
+            AlignmentType::Unaligned => Some(i64::MIN),
+            AlignmentType::AlignedWithTimeout { timeout_ms } => {
+                Some(self.timestamp_ms.saturating_add(timeout_ms))
+            }
+        }
+    }
 }

@@ -75,6 +75,13 @@ impl<T> Batch<T> {
     pub fn is_empty(&self) -> bool {
         self.values.is_empty()
     }
+    /// The records with their timestamps, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&T, i64)> {
+        let timestamps = self.timestamps.iter().copied();
+        self.values
+            .iter()
+            .zip(timestamps.chain(std::iter::repeat(NO_TIMESTAMP)))
+    }
 }
 
 impl<T> IntoIterator for Batch<T> {
@@ -101,6 +108,13 @@ impl<T> BatchIntoIter<T> {
     pub fn upcoming(&self) -> &[T] {
         self.values.as_slice()
     }
+    /// The records that are still to come, as a batch of their own.
+    pub fn into_batch(self) -> Batch<T> {
+        Batch {
+            values: self.values.collect(),
+            timestamps: self.timestamps.collect(),
+        }
+    }
 }
 
 impl<T> Iterator for BatchIntoIter<T> {
@@ -119,6 +133,7 @@ impl<T> Iterator for BatchIntoIter<T> {
 pub struct RecordBatch {
     batch: Box<dyn Any + Send>,
     len: usize,
+    record_bytes: usize,
 }
 
 impl RecordBatch {
@@ -126,6 +141,7 @@ impl RecordBatch {
     pub fn new<T: Send + 'static>(batch: Batch<T>) -> Self {
         RecordBatch {
             len: batch.len(),
+            record_bytes: size_of::<T>(),
             batch: Box::new(batch),
         }
     }
@@ -136,6 +152,14 @@ impl RecordBatch {
     /// Whether it holds none.
     pub fn is_empty(&self) -> bool {
         self.len == 0
+    }
+    /// The bytes that its records take in memory, without what they own elsewhere.
+    pub fn bytes(&self) -> u64 {
+        (self.len * self.record_bytes) as u64
+    }
+    /// The batch, as who knows its type sees it; `None`: it is of another type.
+    pub fn downcast_ref<T: 'static>(&self) -> Option<&Batch<T>> {
+        self.batch.downcast_ref()
     }
     /// The batch, as the receiver knows it.
     ///

@@ -8,6 +8,7 @@
 //! | [`master`] | deploys a job, drives its checkpoints, restarts it, ends it |
 //! | [`metrics`] | what a job measures, under Flink's names |
 //! | [`operator`] | the operator contracts, and chains of operators |
+//! | [`in_flight`] | records that an unaligned checkpoint overtakes |
 //! | [`graph`] | a job as vertices and edges, ready to deploy |
 //! | [`testing`] | runs one operator by hand, for tests of user functions |
 //! | [`task`] | one parallel instance of a vertex: a step function over its inputs |
@@ -19,6 +20,7 @@ pub mod channel;
 pub mod datastream;
 pub mod element;
 pub mod graph;
+pub mod in_flight;
 pub mod master;
 pub mod metrics;
 pub mod operator;

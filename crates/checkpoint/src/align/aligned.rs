@@ -46,6 +46,8 @@ impl AlignedBarriers {
                 self.cancel_barrier(channel, checkpoint, out)
             }
             AlignEvent::Aborted { checkpoint } => self.aborted(checkpoint, out),
+            // Nothing overtakes here.
+            AlignEvent::Announced { .. } | AlignEvent::TimedOut { .. } => {}
             AlignEvent::EndOfPartition { channel } => self.end_of_partition(channel, now_nanos, out),
         }
     }
@@ -156,6 +158,7 @@ impl AlignedBarriers {
             barrier: done.barrier,
             alignment_nanos: now_nanos.saturating_sub(done.started_nanos),
             started_nanos: done.started_nanos,
+            unaligned: false,
         });
         if done.blocking {
             out.push(AlignCommand::UnblockAll);

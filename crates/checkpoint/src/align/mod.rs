@@ -5,18 +5,20 @@
 //! waits. [`aligned`] keeps exactly-once order by blocking channels, as Flink's `SingleCheckpointBarrierHandler` does
 //! in aligned mode (Carbone et al., "Lightweight Asynchronous Snapshots for Distributed Dataflows", 2015);
 //! [`tracker`] only counts, as Flink's `CheckpointBarrierTracker` does for at-least-once.
-//! Unaligned checkpoints would be a third machine beside these two, answering the same events.
+//! [`unaligned`] lets barriers overtake records instead of waiting behind them (Flink's FLIP-76), at once or after a timeout.
 
 pub mod aligned;
 mod channels;
 #[cfg(test)]
 mod tests;
 pub mod tracker;
+pub mod unaligned;
 
 use crate::barrier::{CheckpointBarrier, CheckpointingMode};
 use aligned::AlignedBarriers;
 use millpond_core::CheckpointId;
 use tracker::BarrierTracker;
+use unaligned::UnalignedBarriers;
 
 /// What happened at the inputs of a task, or what the coordinator said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +29,19 @@ pub enum AlignEvent {
         channel: usize,
         /// What it delivered.
         barrier: CheckpointBarrier,
+    },
+    /// A barrier that may overtake entered a channel; records before it may not be read yet. Flink's
+    /// `EventAnnouncement`, and a barrier sent as priority event.
+    Announced {
+        /// The input channel, counted from 0.
+        channel: usize,
+        /// What entered it.
+        barrier: CheckpointBarrier,
+    },
+    /// The time that [`BarrierAligner::timeout`] named has come.
+    TimedOut {
+        /// The checkpoint that it was named for.
+        checkpoint: CheckpointId,
     },
     /// A channel delivered the word of an upstream task that it gave this checkpoint up. Flink's
     /// `CancelCheckpointMarker`.
@@ -66,6 +81,31 @@ pub enum AlignCommand {
         alignment_nanos: u64,
         /// When the first barrier arrived, in the monotonic nanoseconds that were passed in.
         started_nanos: u64,
+        /// Whether barriers overtook records: then channel state belongs to the snapshot, and
+        /// [`AlignCommand::Persisted`] says when all of it is known.
+        unaligned: bool,
+    },
+    /// What this channel holds now, and what it delivers until its barrier, is channel state of the snapshot just taken.
+    Persist {
+        /// The input channel, counted from 0.
+        channel: usize,
+    },
+    /// The barrier of the snapshot just taken waits in this channel: take it out. What is before it is channel state.
+    Overtake {
+        /// The input channel, counted from 0.
+        channel: usize,
+    },
+    /// Every channel's barrier has come: the channel state of this checkpoint is complete.
+    Persisted {
+        /// The checkpoint.
+        checkpoint: CheckpointId,
+        /// From the first barrier's arrival to the last one's, in nanoseconds.
+        alignment_nanos: u64,
+    },
+    /// The channel state gathered so far is for nothing.
+    StopPersisting {
+        /// The checkpoint given up.
+        checkpoint: CheckpointId,
     },
     /// This task takes no part in the checkpoint: send a cancel barrier downstream, and decline to the coordinator
     /// unless it was the coordinator who said so.
@@ -102,14 +142,14 @@ pub enum AlignAbort {
 /// use millpond_checkpoint::barrier::{CheckpointBarrier, CheckpointKind, CheckpointingMode};
 ///
 /// let mut aligner = BarrierAligner::new(CheckpointingMode::ExactlyOnce, 2);
-/// let barrier = CheckpointBarrier { checkpoint: 1, timestamp_ms: 0, kind: CheckpointKind::Checkpoint };
+/// let barrier = CheckpointBarrier::new(1, 0, CheckpointKind::Checkpoint);
 /// let first = aligner.handle(AlignEvent::Barrier { channel: 0, barrier }, 1_000);
 /// assert_eq!(first, [AlignCommand::Block { channel: 0 }]);
 /// let second = aligner.handle(AlignEvent::Barrier { channel: 1, barrier }, 5_000);
 /// assert_eq!(
 ///     second,
 ///     [
-///         AlignCommand::Snapshot { barrier, alignment_nanos: 4_000, started_nanos: 1_000 },
+///         AlignCommand::Snapshot { barrier, alignment_nanos: 4_000, started_nanos: 1_000, unaligned: false },
 ///         AlignCommand::UnblockAll,
 ///     ]
 /// );
@@ -123,6 +163,7 @@ pub struct BarrierAligner {
 enum Mode {
     Aligned(AlignedBarriers),
     Tracking(BarrierTracker),
+    Unaligned(UnalignedBarriers),
 }
 
 impl BarrierAligner {
@@ -135,12 +176,20 @@ impl BarrierAligner {
         BarrierAligner { mode }
     }
 
+    /// An aligner for exactly once over channels whose barriers can overtake records, where they are told to.
+    pub fn unaligned(channels: usize) -> Self {
+        BarrierAligner {
+            mode: Mode::Unaligned(UnalignedBarriers::new(channels)),
+        }
+    }
+
     /// Takes in one event at `now_nanos` (monotonic) and answers what to do.
     pub fn handle(&mut self, event: AlignEvent, now_nanos: u64) -> Vec<AlignCommand> {
         let mut out = Vec::new();
         match &mut self.mode {
             Mode::Aligned(aligned) => aligned.handle(event, now_nanos, &mut out),
             Mode::Tracking(tracker) => tracker.handle(event, now_nanos, &mut out),
+            Mode::Unaligned(unaligned) => unaligned.handle(event, now_nanos, &mut out),
         }
         out
     }
@@ -150,6 +199,7 @@ impl BarrierAligner {
         match &self.mode {
             Mode::Aligned(aligned) => aligned.is_blocked(channel),
             Mode::Tracking(_) => false,
+            Mode::Unaligned(unaligned) => unaligned.is_blocked(channel),
         }
     }
 
@@ -158,6 +208,16 @@ impl BarrierAligner {
         match &self.mode {
             Mode::Aligned(aligned) => aligned.is_aligning(),
             Mode::Tracking(tracker) => tracker.is_aligning(),
+            Mode::Unaligned(unaligned) => unaligned.is_aligning(),
+        }
+    }
+
+    /// The checkpoint whose barriers overtake from a wall-clock time on (milliseconds since the epoch), and that time: then
+    /// [`AlignEvent::TimedOut`] is due.
+    pub fn timeout(&self) -> Option<(CheckpointId, i64)> {
+        match &self.mode {
+            Mode::Unaligned(unaligned) => unaligned.timeout(),
+            Mode::Aligned(_) | Mode::Tracking(_) => None,
         }
     }
 }

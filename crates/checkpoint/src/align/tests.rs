@@ -6,11 +6,7 @@ use crate::barrier::CheckpointKind;
 use CheckpointingMode::{AtLeastOnce, ExactlyOnce};
 
 fn barrier(checkpoint: u64) -> CheckpointBarrier {
-    CheckpointBarrier {
-        checkpoint,
-        timestamp_ms: 7,
-        kind: CheckpointKind::Checkpoint,
-    }
+    CheckpointBarrier::new(checkpoint, 7, CheckpointKind::Checkpoint)
 }
 
 fn arrives(channel: usize, checkpoint: u64) -> AlignEvent {
@@ -25,6 +21,7 @@ fn snapshot(checkpoint: u64, started_nanos: u64, alignment_nanos: u64) -> AlignC
         barrier: barrier(checkpoint),
         alignment_nanos,
         started_nanos,
+        unaligned: false,
     }
 }
 

@@ -51,6 +51,8 @@ impl BarrierTracker {
                 }
             }
             AlignEvent::Aborted { checkpoint } => self.aborted(checkpoint, out),
+            // Nothing overtakes here.
+            AlignEvent::Announced { .. } | AlignEvent::TimedOut { .. } => {}
             AlignEvent::EndOfPartition { channel } => self.end_of_partition(channel, now_nanos, out),
         }
     }
@@ -155,6 +157,7 @@ impl BarrierTracker {
                 barrier: tracked.barrier,
                 alignment_nanos: now_nanos.saturating_sub(tracked.started_nanos),
                 started_nanos: tracked.started_nanos,
+                unaligned: false,
             });
             return;
         }

@@ -7,6 +7,7 @@ use crate::recovery::Recovered;
 use crate::storage::{CheckpointLocation, CompletedCheckpoint, Deletion, Folder, layout, resolve};
 use millpond_core::CheckpointId;
 use millpond_core::failpoint::{self, Failpoint};
+use millpond_core::hash::HashSet;
 use millpond_state::handle::{FileStateHandle, StatePath, StreamStateHandle};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -95,7 +96,9 @@ impl CompletedCheckpointStore {
             }) => Some(name.clone()),
             _ => None,
         }));
-        names.retain(|n| !n.contains('/') && n != "..");
+        // Channels of one task share a file.
+        let mut seen = HashSet::default();
+        names.retain(|n| !n.contains('/') && n != ".." && seen.insert(n.clone()));
         names.push(layout::CHECKSUMS_FILE.to_string());
         self.storage.delete_later(Deletion::Files(folder.clone(), names));
         self.storage.delete_later(Deletion::IfEmpty(folder.clone()));

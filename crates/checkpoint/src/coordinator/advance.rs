@@ -8,7 +8,7 @@ use super::failure::{FailureKind, FailureReason};
 use super::history::{CheckpointStats, CheckpointStatus};
 use super::pending::Pending;
 use super::{CheckpointCoordinator, Commands, Phase};
-use crate::barrier::{CheckpointBarrier, CheckpointKind};
+use crate::barrier::{AlignmentType, CheckpointBarrier, CheckpointKind, CheckpointingMode};
 use millpond_core::CheckpointId;
 use std::collections::BTreeMap;
 
@@ -48,9 +48,10 @@ impl<S: Clone> CheckpointCoordinator<S> {
                 );
             }
         } else if self.pending.len() < self.config.max_concurrent.max(1)
-            && self.schedule.periodic_due().is_some_and(|due| now >= due)
+            && self.periodic_due().is_some_and(|due| now >= due)
         {
-            self.schedule.periodic_triggered(&self.config, now);
+            let interval = self.config.interval_ms(!self.in_backlog.is_empty());
+            self.schedule.periodic_triggered(interval, now);
             let kind = CheckpointKind::Checkpoint;
             self.trigger(
                 Request {
@@ -77,7 +78,7 @@ impl<S: Clone> CheckpointCoordinator<S> {
         } else if self.all_ended() {
             (!self.has_final()).then(|| self.schedule.final_due())
         } else if self.pending.len() < self.config.max_concurrent.max(1) {
-            self.schedule.periodic_due()
+            self.periodic_due()
         } else {
             None
         };
@@ -127,6 +128,11 @@ impl<S: Clone> CheckpointCoordinator<S> {
         self.pending.values().any(|p| p.storing)
     }
 
+    fn periodic_due(&self) -> Option<i64> {
+        let all_run = self.ended.is_empty() || self.config.checkpoints_after_tasks_finish;
+        self.schedule.periodic_due().filter(|_| all_run)
+    }
+
     fn may_restore(&self) -> bool {
         self.phase == Phase::Down { restore_asked: true } && !self.is_storing()
     }
@@ -158,6 +164,22 @@ impl<S: Clone> CheckpointCoordinator<S> {
         }
     }
 
+    /// Savepoints and the final checkpoint are aligned, and so is one beside another: a barrier must not overtake that one's.
+    fn alignment_of(&self, request: &Request) -> AlignmentType {
+        let may_overtake = request.kind == CheckpointKind::Checkpoint
+            && !request.is_final
+            && self.pending.is_empty()
+            && self.config.mode == CheckpointingMode::ExactlyOnce;
+        if self.config.unaligned && may_overtake {
+            match self.config.aligned_timeout_ms {
+                ..=0 => AlignmentType::Unaligned,
+                timeout_ms => AlignmentType::AlignedWithTimeout { timeout_ms },
+            }
+        } else {
+            AlignmentType::Aligned
+        }
+    }
+
     fn trigger(&mut self, request: Request, out: &mut Commands<S>) {
         let checkpoint = self.next_checkpoint;
         self.next_checkpoint = checkpoint.saturating_add(1);
@@ -166,6 +188,7 @@ impl<S: Clone> CheckpointCoordinator<S> {
             checkpoint,
             timestamp_ms: self.clock.wall_ms(),
             kind: request.kind,
+            alignment: self.alignment_of(&request),
         };
         let stats = CheckpointStats {
             checkpoint,
@@ -178,6 +201,9 @@ impl<S: Clone> CheckpointCoordinator<S> {
             subtasks: self.plan.tasks.len(),
             state_bytes: 0,
             checkpointed_bytes: 0,
+            persisted_bytes: 0,
+            processed_bytes: 0,
+            unaligned: false,
             tasks: BTreeMap::new(),
             path: None,
             failure: None,

@@ -71,6 +71,15 @@ pub enum CoordinatorEvent<S> {
         /// The task.
         task: TaskId,
     },
+    /// A source began or ended to work off a backlog. Flink's `setIsProcessingBacklog`.
+    ProcessingBacklog {
+        /// The attempt that the task belongs to; another attempt's word is ignored.
+        attempt: u32,
+        /// The task.
+        task: TaskId,
+        /// Whether it does.
+        in_backlog: bool,
+    },
     /// A task failed, or the job fails for another reason, and restarts. Answered by `MayRestore`.
     JobRestarting {
         /// What happened, for people.
@@ -116,4 +125,11 @@ pub struct SubtaskMetrics {
     pub state_bytes: u64,
     /// Bytes written for it; less than `state_bytes` when it is incremental.
     pub checkpointed_bytes: u64,
+    /// Whether barriers overtook records.
+    pub unaligned: bool,
+    /// Bytes of records that were overtaken and stored. Flink's `bytesPersistedDuringAlignment`.
+    pub persisted_bytes: u64,
+    /// Bytes of records that were processed between the first barrier and the last: as they stand in memory, without what
+    /// they own elsewhere, since nothing is serialized here. Flink's `bytesProcessedDuringAlignment`.
+    pub processed_bytes: u64,
 }

@@ -64,6 +64,12 @@ pub struct CheckpointStats {
     pub state_bytes: u64,
     /// Bytes written for it.
     pub checkpointed_bytes: u64,
+    /// Bytes of records that were overtaken and stored.
+    pub persisted_bytes: u64,
+    /// Bytes of records that were processed during alignment.
+    pub processed_bytes: u64,
+    /// Whether barriers overtook records in any of its tasks.
+    pub unaligned: bool,
     /// The tasks that acknowledged.
     pub tasks: BTreeMap<TaskId, SubtaskStats>,
     /// The external pointer, once completed.
@@ -79,6 +85,10 @@ impl CheckpointStats {
         self.checkpointed_bytes = self
             .checkpointed_bytes
             .saturating_add(stats.metrics.checkpointed_bytes);
+        let metrics = &stats.metrics;
+        self.persisted_bytes = self.persisted_bytes.saturating_add(metrics.persisted_bytes);
+        self.processed_bytes = self.processed_bytes.saturating_add(metrics.processed_bytes);
+        self.unaligned |= metrics.unaligned;
         self.tasks.insert(task, stats);
     }
 }

@@ -84,6 +84,8 @@ pub struct CheckpointCoordinator<S> {
     ended: BTreeSet<TaskId>,
     /// Tasks that aren't running: all before the first start, and those that are restarted.
     restarting: BTreeSet<TaskId>,
+    /// Sources that work off a backlog.
+    in_backlog: BTreeSet<TaskId>,
     closed: Closed,
     history: History,
 }
@@ -121,6 +123,7 @@ impl<S: Clone> CheckpointCoordinator<S> {
             schedule: Schedule::default(),
             failures: FailureCounter::default(),
             ended: BTreeSet::new(),
+            in_backlog: BTreeSet::new(),
             closed: Closed::new(first_checkpoint),
         }
     }
@@ -160,6 +163,15 @@ impl<S: Clone> CheckpointCoordinator<S> {
             CoordinatorEvent::TaskReachedEndOfData { attempt, task } => {
                 if attempt == self.attempt && self.plan.tasks.contains(&task) {
                     self.ended.insert(task);
+                }
+            }
+            CoordinatorEvent::ProcessingBacklog {
+                attempt,
+                task,
+                in_backlog,
+            } => {
+                if attempt == self.attempt && self.phase == Phase::Running {
+                    self.backlog(task, in_backlog);
                 }
             }
             CoordinatorEvent::JobRestarting { reason } => {
@@ -208,6 +220,7 @@ impl<S: Clone> CheckpointCoordinator<S> {
         self.attempt = attempt;
         let restarted = std::mem::take(&mut self.restarting);
         self.ended.retain(|task| !restarted.contains(task));
+        self.in_backlog.retain(|task| !restarted.contains(task));
         if let Some(checkpoint) = restored {
             self.next_checkpoint = self.next_checkpoint.max(checkpoint.saturating_add(1));
             self.latest_completed = Some(checkpoint);
@@ -217,7 +230,21 @@ impl<S: Clone> CheckpointCoordinator<S> {
                 restored_ms,
             });
         }
-        self.schedule.start(&self.config, self.clock.now());
+        let interval = self.config.interval_ms(!self.in_backlog.is_empty());
+        self.schedule.start(interval, self.clock.now());
+    }
+
+    fn backlog(&mut self, task: TaskId, in_backlog: bool) {
+        let before = self.in_backlog.is_empty();
+        if in_backlog {
+            self.in_backlog.insert(task);
+        } else {
+            self.in_backlog.remove(&task);
+        }
+        if before != self.in_backlog.is_empty() {
+            let interval = self.config.interval_ms(!self.in_backlog.is_empty());
+            self.schedule.interval_changed(interval, self.clock.now());
+        }
     }
 
     fn restarting(&mut self, tasks: BTreeSet<TaskId>, reason: String, out: &mut Commands<S>) {

@@ -56,11 +56,14 @@ const FINAL_RETRY_MS: i64 = 1_000;
 
 impl Schedule {
     /// The job runs from now on.
-    pub(super) fn start(&mut self, config: &CheckpointConfig, now: i64) {
-        self.periodic = config
-            .interval_ms
-            .map(|interval| now.saturating_add(interval.max(1)));
+    pub(super) fn start(&mut self, interval_ms: Option<i64>, now: i64) {
+        self.periodic = interval_ms.map(|interval| now.saturating_add(interval));
         self.final_retry = now;
+    }
+    /// A backlog began or ended: the next is due an interval from now, or earlier if it was to come earlier.
+    pub(super) fn interval_changed(&mut self, interval_ms: Option<i64>, now: i64) {
+        let due = interval_ms.map(|interval| now.saturating_add(interval));
+        self.periodic = due.map(|due| self.periodic.map_or(due, |before| before.min(due)));
     }
     /// When the next periodic checkpoint is due.
     pub(super) fn periodic_due(&self) -> Option<i64> {
@@ -71,9 +74,8 @@ impl Schedule {
         self.final_retry
     }
     /// A periodic checkpoint was triggered: the next is due an interval later; missed ones aren't made up for.
-    pub(super) fn periodic_triggered(&mut self, config: &CheckpointConfig, now: i64) {
-        let interval = config.interval_ms.map(|interval| interval.max(1));
-        self.periodic = self.periodic.zip(interval).map(|(due, interval)| {
+    pub(super) fn periodic_triggered(&mut self, interval_ms: Option<i64>, now: i64) {
+        self.periodic = self.periodic.zip(interval_ms).map(|(due, interval)| {
             let next = due.saturating_add(interval);
             if next > now {
                 next

@@ -1,10 +1,10 @@
 //! Reads `_metadata` of Flink's versions 3 to 6, which 1.11 to 2.3 write.
 //!
-//! What a Millpond job can't restore (channel state of a Flink job, changelog and merged files) is refused by
+//! What a Millpond job can't restore (changelog and merged files) is refused by
 //! name, never skipped: skipping would lose state without a word.
 
 use super::properties::CheckpointProperties;
-use super::{CheckpointMetadata, HEADER_MAGIC, OperatorState, tag};
+use super::{CheckpointMetadata, HEADER_MAGIC, OperatorState, channel, tag};
 use bytes::Bytes;
 use millpond_core::{Error, ErrorKind, OperatorId, Result};
 use millpond_state::handle::{
@@ -95,12 +95,13 @@ fn read_operator(input: &mut DataInput<'_>, version: i32) -> Result<OperatorStat
     let mut id = [0; 16];
     id.copy_from_slice(input.read_bytes(16)?);
     let operator_id = OperatorId::from_bytes(id);
-    let mut operator = read_operator_rest(input, operator_id).map_err(|e| e.with("operator", operator_id))?;
+    let mut operator =
+        read_operator_rest(input, operator_id, version).map_err(|e| e.with("operator", operator_id))?;
     (operator.name, operator.uid) = (name, uid);
     Ok(operator)
 }
 
-fn read_operator_rest(input: &mut DataInput<'_>, id: OperatorId) -> Result<OperatorState> {
+fn read_operator_rest(input: &mut DataInput<'_>, id: OperatorId, version: i32) -> Result<OperatorState> {
     let parallelism = read_parallelism(input)?;
     let max_parallelism = read_parallelism(input)?;
     if parallelism > max_parallelism {
@@ -131,7 +132,7 @@ fn read_operator_rest(input: &mut DataInput<'_>, id: OperatorId) -> Result<Opera
         let fresh = if stored < 0 {
             operator.finished_subtasks.insert(index)
         } else {
-            let state = read_subtask(input).map_err(|e| e.with("subtask", index))?;
+            let state = read_subtask(input, version).map_err(|e| e.with("subtask", index))?;
             operator.subtasks.insert(index, state).is_none()
         };
         if !fresh || (operator.finished_subtasks.contains(&index) && operator.subtasks.contains_key(&index)) {
@@ -149,7 +150,7 @@ fn read_parallelism(input: &mut DataInput<'_>) -> Result<u32> {
         .ok_or_else(|| bad("not a parallelism").with("parallelism", n))
 }
 
-fn read_subtask(input: &mut DataInput<'_>) -> Result<OperatorSubtaskState> {
+fn read_subtask(input: &mut DataInput<'_>, version: i32) -> Result<OperatorSubtaskState> {
     let mut state = OperatorSubtaskState::default();
     if input.read_i32()? != 0 {
         state.managed_operator.extend(read_operator_state(input)?);
@@ -161,14 +162,7 @@ fn read_subtask(input: &mut DataInput<'_>) -> Result<OperatorSubtaskState> {
         .managed_keyed
         .extend(read_keyed(input)?.map(without_unset_offsets));
     state.raw_keyed.extend(read_keyed(input)?);
-    for _ in 0..2 {
-        if input.read_i32()? != 0 {
-            return Err(
-                unsupported("records in flight of an unaligned checkpoint can't be restored")
-                    .hint("take a savepoint of the job: savepoints are always aligned"),
-            );
-        }
-    }
+    (state.input_channel, state.result_subpartition) = channel::read(input, version)?;
     Ok(state)
 }
 
@@ -318,7 +312,7 @@ fn without_unset_offsets(mut handle: KeyedStateHandle) -> KeyedStateHandle {
     handle
 }
 
-fn read_stream(input: &mut DataInput<'_>) -> Result<StreamStateHandle> {
+pub(super) fn read_stream(input: &mut DataInput<'_>) -> Result<StreamStateHandle> {
     read_stream_or_null(input)?.ok_or_else(|| bad("a handle names no stream"))
 }
 
@@ -353,19 +347,19 @@ fn read_stream_or_null(input: &mut DataInput<'_>) -> Result<Option<StreamStateHa
     }))
 }
 
-fn read_long(input: &mut DataInput<'_>, what: &str) -> Result<u64> {
+pub(super) fn read_long(input: &mut DataInput<'_>, what: &str) -> Result<u64> {
     u64::try_from(input.read_i64()?).map_err(|_| bad(&format!("a number is negative: {what}")))
 }
 
-fn bad(why: &str) -> Error {
+pub(super) fn bad(why: &str) -> Error {
     Error::corrupt(OPERATION, why)
 }
 
-fn unknown(what: &str, tag: u8) -> Error {
+pub(super) fn unknown(what: &str, tag: u8) -> Error {
     bad(&format!("unknown kind of {what}")).with("kind", tag)
 }
 
-fn unsupported(why: &str) -> Error {
+pub(super) fn unsupported(why: &str) -> Error {
     Error::new(ErrorKind::Unsupported, OPERATION, why)
 }
 

@@ -1,7 +1,7 @@
 //! Writes `_metadata` as Flink's `MetadataV3Serializer` to `MetadataV6Serializer` do.
 
 use super::handle_id::state_handle_id;
-use super::{CheckpointMetadata, HEADER_MAGIC, OperatorState, VERSION_WRITTEN, tag};
+use super::{CheckpointMetadata, HEADER_MAGIC, OperatorState, VERSION_WRITTEN, channel, tag};
 use millpond_core::{Error, Result};
 use millpond_state::handle::{
     HandleAndLocalPath, KeyedStateHandle, NO_OFFSET_SET, OperatorStateHandle, OperatorStateMode,
@@ -93,20 +93,18 @@ fn write_operator(out: &mut DataOutput, operator: &OperatorState, version: i32) 
             out.write_i32(-number - 1);
         } else if let Some(state) = operator.subtasks.get(&index) {
             out.write_i32(number);
-            write_subtask(out, state).map_err(|e| e.with("subtask", index))?;
+            write_subtask(out, state, version).map_err(|e| e.with("subtask", index))?;
         }
     }
     Ok(())
 }
 
-fn write_subtask(out: &mut DataOutput, state: &OperatorSubtaskState) -> Result<()> {
+fn write_subtask(out: &mut DataOutput, state: &OperatorSubtaskState, version: i32) -> Result<()> {
     write_operator_states(out, &state.managed_operator, "operator states")?;
     write_operator_states(out, &state.raw_operator, "raw operator states")?;
     write_keyed_states(out, &state.managed_keyed, "keyed states")?;
     write_keyed_states(out, &state.raw_keyed, "raw keyed states")?;
-    out.write_i32(0); // Channel state of inputs: barriers are aligned.
-    out.write_i32(0); // Channel state of outputs.
-    Ok(())
+    channel::write(out, &state.input_channel, &state.result_subpartition, version)
 }
 
 fn write_operator_states(out: &mut DataOutput, handles: &[OperatorStateHandle], what: &str) -> Result<()> {
@@ -201,7 +199,7 @@ fn write_files(out: &mut DataOutput, files: &[HandleAndLocalPath]) -> Result<()>
     Ok(())
 }
 
-fn write_stream(out: &mut DataOutput, stream: &StreamStateHandle) -> Result<()> {
+pub(super) fn write_stream(out: &mut DataOutput, stream: &StreamStateHandle) -> Result<()> {
     match stream {
         StreamStateHandle::ByteStream(b) => {
             out.write_u8(tag::BYTE_STREAM);
@@ -237,16 +235,16 @@ fn single<'a, T>(list: &'a [T], what: &str) -> Result<Option<&'a T>> {
     }
 }
 
-fn count(out: &mut DataOutput, n: usize, what: &str) -> Result<()> {
+pub(super) fn count(out: &mut DataOutput, n: usize, what: &str) -> Result<()> {
     out.write_i32(i32::try_from(n).map_err(|_| too_large(what))?);
     Ok(())
 }
 
-fn int(n: u32, what: &str) -> Result<i32> {
+pub(super) fn int(n: u32, what: &str) -> Result<i32> {
     i32::try_from(n).map_err(|_| too_large(what))
 }
 
-fn long(out: &mut DataOutput, n: u64, what: &str) -> Result<()> {
+pub(super) fn long(out: &mut DataOutput, n: u64, what: &str) -> Result<()> {
     out.write_i64(i64::try_from(n).map_err(|_| too_large(what))?);
     Ok(())
 }

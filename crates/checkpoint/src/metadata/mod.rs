@@ -5,6 +5,7 @@
 //! newest that both Flink 1.20 and Flink 2.x read; [`CheckpointMetadata::decode`] reads versions 3 to 6. Bytes from
 //! outside are checked before they are believed: nothing here panics or allocates more than the input is long.
 
+mod channel;
 mod decode;
 mod encode;
 mod handle_id;
@@ -96,7 +97,11 @@ impl CheckpointMetadata {
     }
     /// The bytes of all state, shared files counted in full (Flink's `stateSize`).
     pub fn state_size(&self) -> u64 {
-        self.streams().map(StreamStateHandle::size).sum()
+        self.operators
+            .iter()
+            .flat_map(|o| o.subtasks.values())
+            .map(OperatorSubtaskState::state_size)
+            .sum()
     }
     /// The bytes that this checkpoint itself added (Flink's `checkpointedSize`).
     pub fn checkpointed_size(&self) -> u64 {

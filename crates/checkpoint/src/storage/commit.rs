@@ -320,11 +320,17 @@ fn each_file(
         managed_keyed,
         raw_operator,
         raw_keyed,
+        input_channel,
+        result_subpartition,
     } in states
     {
         let operator = managed_operator.iter_mut().chain(raw_operator);
         let keyed = managed_keyed.iter_mut().chain(raw_keyed);
-        let streams = operator.map(|h| &mut h.stream).chain(keyed.flat_map(streams_mut));
+        let streams = operator
+            .map(|h| &mut h.stream)
+            .chain(keyed.flat_map(streams_mut))
+            .chain(input_channel.iter_mut().map(|h| &mut h.stream))
+            .chain(result_subpartition.iter_mut().map(|h| &mut h.stream));
         for stream in streams {
             if let StreamStateHandle::File(file) = stream {
                 visit(file)?;

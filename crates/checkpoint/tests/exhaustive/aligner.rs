@@ -48,11 +48,7 @@ impl World<'_> {
             }
             let mut next = self.clone();
             next.read[channel] += 1;
-            let barrier = |checkpoint| CheckpointBarrier {
-                checkpoint,
-                timestamp_ms: 0,
-                kind: CheckpointKind::Checkpoint,
-            };
+            let barrier = |checkpoint| CheckpointBarrier::new(checkpoint, 0, CheckpointKind::Checkpoint);
             match *item {
                 Record => {}
                 Barrier(id) => next.tell(AlignEvent::Barrier {
@@ -92,11 +88,17 @@ impl World<'_> {
                     barrier,
                     alignment_nanos,
                     started_nanos,
+                    unaligned,
                 } => {
+                    assert!(!unaligned);
                     assert!(started_nanos > 0 && started_nanos + alignment_nanos == self.steps);
                     self.check_cut(barrier.checkpoint);
                     self.resolve(barrier.checkpoint, Resolved::Snapshot);
                 }
+                AlignCommand::Persist { .. }
+                | AlignCommand::Overtake { .. }
+                | AlignCommand::Persisted { .. }
+                | AlignCommand::StopPersisting { .. } => panic!("nothing overtakes here: {command:?}"),
                 AlignCommand::Abort { checkpoint, cause } => {
                     if cause == AlignAbort::Coordinator {
                         assert!(self.noticed.contains(&checkpoint), "nobody said so");

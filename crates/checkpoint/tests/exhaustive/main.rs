@@ -4,8 +4,14 @@
 //! whole tree of what can happen next, cloning the machine at each branch, and check each step. `fencing` runs processes
 //! that take one job over from each other.
 
-#![expect(clippy::indexing_slicing, reason = "the model's own indices, in test code")]
+#![expect(
+    clippy::indexing_slicing,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "the model's own indices and states, in test code"
+)]
 
 mod aligner;
 mod coordinator;
 mod fencing;
+mod unaligned;

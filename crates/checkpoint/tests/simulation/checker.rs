@@ -60,9 +60,12 @@ impl World {
         for record in self.setup.all_records() {
             let source = all[record.source];
             let is_inside = record.offset < states[&source].offset;
+            // What is on its way to a task will have its effect there, and on all tasks behind it.
+            let mut on_its_way = 0;
             for vertex in [KEYED, SINKS] {
                 let task = all[self.setup.route(vertex - 1, record)];
-                let count = states[&task].counts.get(&record).copied().unwrap_or(0);
+                on_its_way += World::in_flight(&states[&task], record);
+                let count = states[&task].counts.get(&record).copied().unwrap_or(0) + on_its_way;
                 if !self.is_right(count, is_inside) {
                     return Err(format!(
                         "inconsistent cut: checkpoint {checkpoint} has {record:?} {count} times in {task}, \

@@ -189,7 +189,9 @@ impl World {
                 None => TaskState::default(),
                 Some((checkpoint, stored)) => self.restored_state(*checkpoint, stored, id)?,
             };
-            self.tasks.push(Task::new(id, &self.setup, state));
+            let mut task = Task::new(id, &self.setup, state);
+            task.replay();
+            self.tasks.push(task);
         }
         let restored = restored.map(|(id, _)| id);
         if let Some(checkpoint) = restored {

@@ -2,7 +2,7 @@
 
 use crate::mutant::Mutant;
 use crate::setup::{KEYED, Record, SINKS, SOURCES};
-use crate::task::{Item, Notice};
+use crate::task::{Item, Notice, TaskState};
 use crate::world::{Message, Object, World};
 use millpond_checkpoint::align::{AlignAbort, AlignCommand, AlignEvent};
 use millpond_checkpoint::barrier::{CheckpointBarrier, CheckpointKind};
@@ -21,8 +21,15 @@ impl World {
 
     fn broadcast(&mut self, task: usize, item: Item) {
         let channel = self.tasks[task].id.subtask as usize;
+        let announced = match item {
+            Item::Barrier(b) if self.setup.config.unaligned && b.overtakes_from_ms().is_some() => Some(b),
+            _ => None,
+        };
         for to in self.setup.downstream(self.tasks[task].id.vertex) {
             self.tasks[to].inputs[channel].push_back(item);
+            self.tasks[to]
+                .announcements
+                .extend(announced.map(|barrier| (channel, barrier)));
         }
     }
 
@@ -74,7 +81,11 @@ impl World {
     /// A task takes the next item of a channel.
     pub fn consume(&mut self, task: usize, channel: usize) -> Result<(), String> {
         let vertex = self.tasks[task].id.vertex;
-        match self.tasks[task].inputs[channel].pop_front() {
+        let item = self.tasks[task].inputs[channel].pop_front();
+        if let Some(item) = item {
+            self.tasks[task].note_read(channel, item);
+        }
+        match item {
             Some(Item::Record(record)) => {
                 self.tasks[task].process(record, vertex == SINKS);
                 if vertex == KEYED {
@@ -103,13 +114,30 @@ impl World {
         }
     }
 
-    fn align(&mut self, task: usize, event: AlignEvent) -> Result<(), String> {
+    pub fn align(&mut self, task: usize, event: AlignEvent) -> Result<(), String> {
         let now_nanos = self.steps * 1_000;
         for command in self.tasks[task].align(event, now_nanos, self.mutant) {
             match command {
                 // The aligner itself is asked before each read.
                 AlignCommand::Block { .. } | AlignCommand::UnblockAll => {}
+                AlignCommand::Snapshot {
+                    barrier,
+                    unaligned: true,
+                    ..
+                } => {
+                    let state = self.pass_barrier(task, barrier);
+                    self.tasks[task].begin_gathering(barrier.checkpoint, state);
+                }
                 AlignCommand::Snapshot { barrier, .. } => self.take_part(task, barrier)?,
+                AlignCommand::Persist { channel } => self.tasks[task].persist(channel, self.mutant),
+                AlignCommand::Overtake { channel } => self.tasks[task].overtake(channel, self.mutant),
+                AlignCommand::Persisted { checkpoint, .. } => {
+                    if let Some(state) = self.tasks[task].gathered() {
+                        self.outcome.in_flight += u64::from(!state.in_flight.is_empty());
+                        self.hand_in(task, checkpoint, state)?;
+                    }
+                }
+                AlignCommand::StopPersisting { .. } => drop(self.tasks[task].gathered()),
                 AlignCommand::Abort { checkpoint, cause } => {
                     self.broadcast(task, Item::Cancel(checkpoint));
                     if cause != AlignAbort::Coordinator {
@@ -133,9 +161,17 @@ impl World {
 
     /// Sends the barrier on, snapshots, and acknowledges some time.
     fn take_part(&mut self, task: usize, barrier: CheckpointBarrier) -> Result<(), String> {
-        let checkpoint = barrier.checkpoint;
+        let state = self.pass_barrier(task, barrier);
+        self.hand_in(task, barrier.checkpoint, state)
+    }
+
+    fn pass_barrier(&mut self, task: usize, barrier: CheckpointBarrier) -> TaskState {
         self.broadcast(task, Item::Barrier(barrier));
-        let state = self.tasks[task].snapshot(checkpoint);
+        self.tasks[task].snapshot(barrier.checkpoint)
+    }
+
+    /// Acknowledges some time.
+    fn hand_in(&mut self, task: usize, checkpoint: CheckpointId, state: TaskState) -> Result<(), String> {
         if self.mutant == Mutant::EarlyCommit {
             self.commit_through(task, checkpoint)?;
         }

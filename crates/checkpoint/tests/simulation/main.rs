@@ -9,6 +9,7 @@
 
 mod checker;
 mod commands;
+mod in_flight;
 mod job;
 mod mutant;
 mod setup;
@@ -86,6 +87,12 @@ fn an_aligner_that_never_blocks_is_caught() {
 #[test]
 fn an_aligner_that_snapshots_at_the_first_barrier_is_caught() {
     assert_caught(Mutant::FirstBarrier, "inconsistent cut");
+}
+
+/// Goal: the checker sees records in flight that are lost. Method: a task that forgets what one of its channels held.
+#[test]
+fn a_task_that_forgets_the_records_of_a_channel_is_caught() {
+    assert_caught(Mutant::ForgetChannel, "inconsistent cut");
 }
 
 /// Goal: the checker sees channels that nobody unblocks. Method: a task that ignores notices of abortion.

@@ -12,6 +12,8 @@ pub enum Mutant {
     DeafToAborts,
     /// Sinks commit with the snapshot instead of on completion.
     EarlyCommit,
+    /// What is in the first channel of a task when barriers overtake is not stored.
+    ForgetChannel,
     /// Acknowledgements that arrive twice have their state deleted.
     DeleteDuplicates,
 }

@@ -34,19 +34,24 @@ impl Setup {
     pub fn from_seed(seed: u64) -> Setup {
         let mut rng = SeededRandom::new(fmix64(seed ^ 0x5e70));
         let mut between = |low: u64, high: u64| low + rng.below(high - low + 1);
+        let mode = if between(0, 3) == 0 {
+            CheckpointingMode::AtLeastOnce
+        } else {
+            CheckpointingMode::ExactlyOnce
+        };
+        let unaligned = mode == CheckpointingMode::ExactlyOnce && between(0, 1) == 0;
         let config = CheckpointConfig {
-            mode: if between(0, 3) == 0 {
-                CheckpointingMode::AtLeastOnce
-            } else {
-                CheckpointingMode::ExactlyOnce
-            },
+            mode,
+            unaligned,
+            aligned_timeout_ms: (between(0, 1) * between(1, 12)) as i64,
             interval_ms: (between(0, 7) != 0).then(|| between(1, 25) as i64),
             timeout_ms: between(15, 120) as i64,
             min_pause_ms: (between(0, 2) * between(0, 10)) as i64,
-            max_concurrent: between(1, 2) as usize,
+            max_concurrent: if unaligned { 1 } else { between(1, 2) as usize },
             tolerable_failures: between(0, 3) as u32,
             final_checkpoint: true,
             history_max: 4,
+            ..CheckpointConfig::default()
         };
         Setup {
             sources: between(1, 3) as usize,

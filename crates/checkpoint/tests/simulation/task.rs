@@ -1,5 +1,6 @@
 //! One simulated task: its channels, its state, its aligner, and what it does with each item.
 
+use crate::in_flight::Gathering;
 use crate::mutant::Mutant;
 use crate::setup::{Record, SOURCES, Setup};
 use millpond_checkpoint::align::{AlignEvent, BarrierAligner};
@@ -35,6 +36,8 @@ pub struct TaskState {
     pub counts: BTreeMap<Record, u32>,
     /// How many channels sent the largest watermark.
     pub max_watermarks: usize,
+    /// Records that were on their way here, with their channels.
+    pub in_flight: Vec<(usize, Record)>,
     /// Of a sink: what came since the last snapshot.
     pub open: Vec<Record>,
     /// Of a sink: what waits for the checkpoint of that id.
@@ -46,6 +49,9 @@ pub struct Task {
     pub state: TaskState,
     pub inputs: Vec<VecDeque<Item>>,
     pub mailbox: VecDeque<Notice>,
+    /// Barriers that entered a channel and may overtake.
+    pub announcements: VecDeque<(usize, CheckpointBarrier)>,
+    pub gathering: Option<Gathering>,
     pub aligner: Option<BarrierAligner>,
     /// A source that sent the barrier of a stop-with-savepoint.
     pub is_silent: bool,
@@ -66,7 +72,15 @@ impl Task {
             state,
             inputs: vec![VecDeque::new(); channels],
             mailbox: VecDeque::new(),
-            aligner: (channels > 0).then(|| BarrierAligner::new(setup.mode(), channels)),
+            announcements: VecDeque::new(),
+            gathering: None,
+            aligner: (channels > 0).then(|| {
+                if setup.config.unaligned {
+                    BarrierAligner::unaligned(channels)
+                } else {
+                    BarrierAligner::new(setup.mode(), channels)
+                }
+            }),
             is_silent: false,
             has_ended: false,
             ended_inputs: 0,
@@ -116,6 +130,7 @@ impl Task {
                 barrier,
                 alignment_nanos: 0,
                 started_nanos: now_nanos,
+                unaligned: false,
             };
             return if is_first { vec![snapshot] } else { Vec::new() };
         }

@@ -3,6 +3,7 @@
 use crate::mutant::Mutant;
 use crate::setup::{SOURCES, Setup};
 use crate::task::{Task, TaskState};
+use millpond_checkpoint::align::AlignEvent;
 use millpond_checkpoint::barrier::CheckpointKind;
 use millpond_checkpoint::coordinator::{
     CheckpointCoordinator, CoordinatorCommand, CoordinatorEvent, FinishReason, Now, TaskId,
@@ -78,6 +79,8 @@ pub struct Outcome {
     pub crashes: u64,
     pub failed_jobs: u64,
     pub restored: u64,
+    /// Parts of checkpoints with records in flight.
+    pub in_flight: u64,
 }
 
 impl Outcome {
@@ -92,8 +95,9 @@ impl Outcome {
         self.crashes += other.crashes;
         self.failed_jobs += other.failed_jobs;
         self.restored += other.restored;
+        self.in_flight += other.in_flight;
     }
-    pub fn counts(&self) -> [(&'static str, u64); 10] {
+    pub fn counts(&self) -> [(&'static str, u64); 11] {
         [
             ("completed checkpoints", self.completed),
             ("aborted checkpoints", self.aborted),
@@ -105,6 +109,7 @@ impl Outcome {
             ("crashes", self.crashes),
             ("failed jobs", self.failed_jobs),
             ("restores", self.restored),
+            ("parts with records in flight", self.in_flight),
         ]
     }
 }
@@ -112,6 +117,8 @@ impl Outcome {
 enum Action {
     Emit(usize),
     Mail(usize),
+    Announcement(usize),
+    TimeOut(usize, CheckpointId),
     Consume(usize, usize),
     Deliver,
     Start,
@@ -209,6 +216,8 @@ impl World {
                 Ok(())
             }
             Action::Mail(task) => self.read_mail(task),
+            Action::Announcement(task) => self.hear_announcement(task),
+            Action::TimeOut(task, checkpoint) => self.align(task, AlignEvent::TimedOut { checkpoint }),
             Action::Consume(task, channel) => self.consume(task, channel),
             Action::Deliver => self.deliver(),
             Action::Start => self.start(),
@@ -226,6 +235,14 @@ impl World {
         for (index, task) in self.tasks.iter().enumerate() {
             if !task.mailbox.is_empty() {
                 actions.push(Action::Mail(index));
+            }
+            if !task.announcements.is_empty() {
+                actions.push(Action::Announcement(index));
+            }
+            if let Some((checkpoint, from_ms)) = task.timeout()
+                && self.now.wall_ms >= from_ms
+            {
+                actions.push(Action::TimeOut(index, checkpoint));
             }
             if !self.has_room(index) {
                 continue;
@@ -308,9 +325,14 @@ impl World {
     /// Nothing but time can go on.
     fn wait(&mut self) -> Result<(), String> {
         self.check_quiet()?;
-        match self.coordinator.next_deadline_ms() {
-            Some(deadline) => {
-                self.now.steady_ms = self.now.steady_ms.max(deadline);
+        let timeouts = self.tasks.iter().filter_map(|task| task.timeout());
+        let by_wall = timeouts.map(|(_, from_ms)| from_ms - self.now.wall_ms);
+        let deadline = self.coordinator.next_deadline_ms();
+        let by_steady = deadline.map(|deadline| deadline - self.now.steady_ms);
+        match by_wall.chain(by_steady).min() {
+            Some(wait) => {
+                self.now.steady_ms += wait.max(0);
+                self.now.wall_ms += wait.max(0);
                 self.tell(CoordinatorEvent::Tick)
             }
             None => Err("nothing can happen any more".into()),

@@ -73,6 +73,8 @@ options! {
         "the longest that a busy task keeps records back to fill a batch";
     BUFFERS_PER_CHANNEL: u32 = "taskmanager.network.memory.buffers-per-channel", Some("8"), positive,
         "how many batches a channel between two tasks holds before its sender has to wait";
+    MAX_OVERDRAFT_BUFFERS: u32 = "taskmanager.network.memory.max-overdraft-buffers-per-gate", Some("5"), parse_number,
+        "how many batches more a channel may hold when its sender is in the midst of its input and can't stop there";
     ASYNC_STATE_TOTAL_BUFFER_SIZE: u32 = "execution.async-state.total-buffer-size" or "execution.async-state.in-flight-records-limit", Some("6000"), positive,
         "how many records and timers of an operator with asynchronous state may be in flight; others wait until there are fewer";
     ASYNC_STATE_ACTIVE_BUFFER_SIZE: u32 = "execution.async-state.active-buffer-size" or "execution.async-state.buffer-size", Some("1000"), positive,
@@ -99,6 +101,8 @@ options! {
 
     CHECKPOINTING_INTERVAL: Duration = "execution.checkpointing.interval", None, parse_duration,
         "the time from one checkpoint to the next; unset or 0: no periodic checkpoints";
+    CHECKPOINTING_INTERVAL_DURING_BACKLOG: Duration = "execution.checkpointing.interval-during-backlog", None, parse_duration,
+        "the time from one checkpoint to the next while a source reports that it works off a backlog: 0 for no checkpoints then, else at least the interval; unset: the interval";
     CHECKPOINTING_MODE: CheckpointingMode = "execution.checkpointing.mode", Some("EXACTLY_ONCE"), mode,
         "EXACTLY_ONCE or AT_LEAST_ONCE";
     CHECKPOINTING_TIMEOUT: Duration = "execution.checkpointing.timeout", Some("10 min"), parse_duration,
@@ -113,6 +117,18 @@ options! {
         "where checkpoints are kept: jobmanager (in memory, gone with the process) or filesystem (in execution.checkpointing.dir); by default filesystem if a folder is given, else jobmanager";
     MEMORY_MAX_STATE_SIZE: u64 = "$internal.execution.checkpointing.storage.jobmanager.max-state-size" or "execution.checkpointing.storage.jobmanager.max-state-size", Some("5mb"), parse_memory_size,
         "the largest state, per operator instance, that a checkpoint in memory takes; in Flink an argument of JobManagerCheckpointStorage";
+    CHECKPOINTS_AFTER_TASKS_FINISH: bool = "execution.checkpointing.checkpoints-after-tasks-finish" or "execution.checkpointing.checkpoints-after-tasks-finish.enabled", Some("true"), parse_bool,
+        "whether checkpoints are still taken when some tasks have read all their input, the final one included that commits the last output; false: none is, and what sinks hold back for a commit is not committed";
+    UNALIGNED_ENABLED: bool = "execution.checkpointing.unaligned.enabled" or "execution.checkpointing.unaligned", Some("false"), parse_bool,
+        "whether barriers overtake records that wait in channels, which become part of the checkpoint: it then takes as long under backpressure as without, and is larger; for EXACTLY_ONCE and one checkpoint at a time";
+    ALIGNED_CHECKPOINT_TIMEOUT: Duration = "execution.checkpointing.aligned-checkpoint-timeout" or "execution.checkpointing.alignment-timeout", Some("0 ms"), parse_duration,
+        "with unaligned checkpoints, barriers overtake records only when their checkpoint is older than this; 0: at once";
+    UNALIGNED_FORCED: bool = "execution.checkpointing.unaligned.forced", Some("false"), parse_bool,
+        "taken and without effect: Flink allows unaligned checkpoints of iterative jobs by it, and there are none here";
+    UNALIGNED_INTERRUPTIBLE_TIMERS: bool = "execution.checkpointing.unaligned.interruptible-timers.enabled", Some("false"), parse_bool,
+        "true is refused with unaligned checkpoints: Flink interrupts timers for a barrier in its table operators alone";
+    UNALIGNED_MAX_SUBTASKS_PER_FILE: u32 = "execution.checkpointing.unaligned.max-subtasks-per-channel-state-file", Some("1"), one,
+        "how many tasks share a file of records in flight: only 1, since each task writes its own (Flink's default is 5)";
     CHECKPOINTS_DIR: String = "execution.checkpointing.dir" or "state.checkpoints.dir", None, text,
         "the folder for checkpoints: a path, or a URI file://, s3:// or hdfs://; unset: checkpoints are kept in memory and the job can't come back after its process ends";
     SAVEPOINT_DIR: String = "execution.checkpointing.savepoint-dir" or "state.savepoints.dir", None, text,
@@ -479,6 +495,13 @@ pub(super) fn positive(text: &str) -> std::result::Result<u32, String> {
         Err("expected a number above 0".to_string())
     } else {
         Ok(number)
+    }
+}
+
+fn one(text: &str) -> std::result::Result<u32, String> {
+    match positive(text)? {
+        1 => Ok(1),
+        _ => Err("only 1 is possible: each task writes a file of its own".to_string()),
     }
 }
 

@@ -4,7 +4,7 @@ use super::Shared;
 use super::answer::{Answer, Refusal, failures_as_json};
 use super::guard::local_only;
 use super::{metrics, operations, view};
-use crate::wire::{Checkpoint, Checkpoints, Exceptions, Job, JobsOverview, Overview};
+use crate::wire::{Checkpoint, CheckpointSubtasks, Checkpoints, Exceptions, Job, JobsOverview, Overview};
 use axum::extract::{DefaultBodyLimit, Path, Query, State};
 use axum::http::{StatusCode, Uri};
 use axum::routing::{get, post};
@@ -45,6 +45,10 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
             get(metrics::of_subtask),
         )
         .route("/jobs/{job}/checkpoints/details/{checkpoint}", get(checkpoint))
+        .route(
+            "/jobs/{job}/checkpoints/details/{checkpoint}/subtasks/{vertex}",
+            get(subtasks),
+        )
         .route(
             "/jobs/{job}/checkpoints/{trigger}",
             get(operations::checkpoint_status),
@@ -120,14 +124,37 @@ async fn checkpoint(
     Path((job, checkpoint)): Path<(String, String)>,
 ) -> Answer<Json<Checkpoint>> {
     let details = shared.details(&job)?;
-    let id: u64 = checkpoint
-        .parse()
-        .map_err(|_| Refusal::bad_request(format!("a checkpoint's id is a number, not {checkpoint:?}")))?;
-    view::checkpoint(&details, id).map(Json).ok_or_else(|| {
-        Refusal::not_found(format!(
-            "no checkpoint {id} of this job is remembered; see /jobs/{job}/checkpoints"
-        ))
-    })
+    let id = checkpoint_id(&checkpoint)?;
+    view::checkpoint(&details, id)
+        .map(Json)
+        .ok_or_else(|| not_remembered(&job, id))
+}
+
+async fn subtasks(
+    State(shared): JobState,
+    Path((job, checkpoint, vertex)): Path<(String, String, String)>,
+) -> Answer<Json<CheckpointSubtasks>> {
+    let details = shared.details(&job)?;
+    let id = checkpoint_id(&checkpoint)?;
+    if !details.vertices.iter().any(|v| v.id == vertex) {
+        return Err(Refusal::not_found(format!(
+            "this job has no vertex {vertex}; see /jobs/{job}"
+        )));
+    }
+    view::subtasks(&details, id, &vertex)
+        .map(Json)
+        .ok_or_else(|| not_remembered(&job, id))
+}
+
+fn checkpoint_id(text: &str) -> Answer<u64> {
+    text.parse()
+        .map_err(|_| Refusal::bad_request(format!("a checkpoint's id is a number, not {text:?}")))
+}
+
+fn not_remembered(job: &str, id: u64) -> Refusal {
+    Refusal::not_found(format!(
+        "no checkpoint {id} of this job is remembered; see /jobs/{job}/checkpoints"
+    ))
 }
 
 /// The query of `/jobs/:jobid/state/:uid/:state`.

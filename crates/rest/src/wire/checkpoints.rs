@@ -93,7 +93,7 @@ pub struct Checkpoint {
     pub status: String,
     /// Whether it belongs to the user.
     pub is_savepoint: bool,
-    /// CHECKPOINT, SAVEPOINT, or SYNC_SAVEPOINT: one that the job stops with.
+    /// CHECKPOINT, UNALIGNED_CHECKPOINT, SAVEPOINT, or SYNC_SAVEPOINT: one that the job stops with.
     pub checkpoint_type: String,
     /// When it was triggered.
     pub trigger_timestamp: i64,
@@ -105,6 +105,12 @@ pub struct Checkpoint {
     pub state_size: u64,
     /// From the trigger to the end or now, in milliseconds.
     pub end_to_end_duration: i64,
+    /// Always 0, as in Flink: nothing is buffered for alignment.
+    pub alignment_buffered: u64,
+    /// Bytes of records processed during alignment, as they stand in memory.
+    pub processed_data: u64,
+    /// Bytes of records that barriers overtook.
+    pub persisted_data: u64,
     /// How many tasks take part.
     pub num_subtasks: u64,
     /// How many of them acknowledged.
@@ -137,6 +143,12 @@ pub struct CheckpointTask {
     pub state_size: u64,
     /// From the trigger to the latest acknowledgement, in milliseconds; -1: none yet.
     pub end_to_end_duration: i64,
+    /// Always 0, as in Flink: nothing is buffered for alignment.
+    pub alignment_buffered: u64,
+    /// Bytes of records processed during alignment, as they stand in memory.
+    pub processed_data: u64,
+    /// Bytes of records that barriers overtook.
+    pub persisted_data: u64,
     /// How many tasks it has.
     pub num_subtasks: u64,
     /// How many of them acknowledged.

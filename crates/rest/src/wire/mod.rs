@@ -7,6 +7,7 @@ mod checkpoints;
 mod jobs;
 mod metrics;
 mod operations;
+mod subtasks;
 
 pub use checkpoints::{
     Checkpoint, CheckpointTask, Checkpoints, Counts, Latest, MinMaxAvg, Quantiles, Restored, Summary,
@@ -19,6 +20,11 @@ pub use metrics::MetricEntry;
 pub use operations::{
     CheckpointOutcome, CheckpointRequest, FailureCause, OperationStatus, SavepointOutcome, SavepointRequest,
     StatusId, StopRequest, Triggered,
+};
+
+pub use subtasks::{
+    AlignmentSummary, CheckpointAlignment, CheckpointDuration, CheckpointSubtask, CheckpointSubtasks,
+    CompletedSubtask, DurationSummary, SubtaskSummary,
 };
 
 use serde::{Deserialize, Serialize};

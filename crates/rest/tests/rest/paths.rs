@@ -135,3 +135,55 @@ fn a_job_that_is_over_says_so() {
     assert!(summary.duration.abs_diff(dated) < 1_000, "{summary:?}");
     assert_eq!(get(job.address(), "/overview").1["jobs-cancelled"], 1);
 }
+
+/// One vertex's part of a checkpoint, task by task, under Flink's names.
+#[test]
+fn a_vertex_tells_its_part_of_a_checkpoint_task_by_task() {
+    let job = Running::with("parts", &[("execution.checkpointing.interval", "150 ms")]);
+    job.until(|j| j.handle.details().checkpoints.counts.completed >= 2);
+    let (_, all) = get(job.address(), &job.path("/checkpoints"));
+    let id = all["latest"]["completed"]["id"].as_u64().unwrap();
+    let sink = job.handle.details().vertices[1].id.clone();
+    let path = job.path(&format!("/checkpoints/details/{id}/subtasks/{sink}"));
+    let (status, part) = get(job.address(), &path);
+    assert_eq!(status, 200);
+    assert_eq!(
+        (part["id"].as_u64(), part["num_subtasks"].as_u64()),
+        (Some(id), Some(2))
+    );
+    let summary = [
+        "alignment",
+        "checkpoint_duration",
+        "checkpointed_size",
+        "end_to_end_duration",
+        "start_delay",
+        "state_size",
+    ];
+    assert_eq!(keys(&part["summary"]), summary);
+    assert_eq!(
+        keys(&part["summary"]["alignment"]),
+        ["buffered", "duration", "persisted", "processed"]
+    );
+    let subtasks = part["subtasks"].as_array().unwrap();
+    assert_eq!(subtasks.len(), 2);
+    for (index, subtask) in subtasks.iter().enumerate() {
+        assert_eq!(subtask["index"].as_u64(), Some(index as u64));
+        assert_eq!(subtask["status"], "completed");
+        let names = [
+            "aborted",
+            "ack_timestamp",
+            "alignment",
+            "checkpoint",
+            "checkpointed_size",
+            "end_to_end_duration",
+            "index",
+            "start_delay",
+            "state_size",
+            "status",
+            "unaligned_checkpoint",
+        ];
+        assert_eq!(keys(subtask), names);
+        assert_eq!(keys(&subtask["checkpoint"]), ["async", "sync"]);
+        assert_eq!(subtask["unaligned_checkpoint"], false);
+    }
+}

@@ -12,6 +12,7 @@ use millpond_runtime::master::JobStatus;
 fn what_isnt_there_is_refused_with_a_reason() {
     let job = Running::start("asked");
     let other = "f".repeat(32);
+    let vertex = job.handle.details().vertices[0].id.clone();
     let unknown_trigger = format!("/savepoints/{other}");
     for (method, path, status, text) in [
         ("GET", format!("/jobs/{other}"), 404, "no job"),
@@ -24,6 +25,18 @@ fn what_isnt_there_is_refused_with_a_reason() {
         (
             "GET",
             job.path("/checkpoints/details/77"),
+            404,
+            "no checkpoint 77",
+        ),
+        (
+            "GET",
+            job.path(&format!("/checkpoints/details/77/subtasks/{other}")),
+            404,
+            "no vertex",
+        ),
+        (
+            "GET",
+            job.path(&format!("/checkpoints/details/77/subtasks/{vertex}")),
             404,
             "no checkpoint 77",
         ),

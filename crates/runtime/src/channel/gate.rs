@@ -3,10 +3,11 @@
 use super::sender::ChannelSender;
 use super::shared::GateShared;
 use super::signal::{SendMode, TaskSignal};
-use crate::element::StreamElement;
+use crate::element::{RecordBatch, StreamElement};
 use crate::task::TaskControl;
+use millpond_checkpoint::barrier::CheckpointBarrier;
 use millpond_core::host::{Clock, Wake};
-use millpond_core::{Error, Result};
+use millpond_core::{CheckpointId, Error, Result};
 use std::fmt;
 use std::sync::Arc;
 
@@ -19,6 +20,11 @@ pub struct GateConfig {
     /// How many batches or events a channel holds before its sender has to wait; at least 1, default 8. With batches of
     /// 1,024 records more smooths over bursts, and costs memory and time to align a checkpoint.
     pub capacity: usize,
+    /// How many batches a channel may hold beyond that, for a sender that is in the midst of a step. So a task gets to a
+    /// barrier that doesn't wait, instead of waiting itself for room.
+    pub overdraft: usize,
+    /// Whether barriers may overtake the records in the channels.
+    pub overtaking: bool,
     /// Whether this task, when it writes, may block.
     pub mode: SendMode,
 }
@@ -29,6 +35,8 @@ impl GateConfig {
         GateConfig {
             inputs,
             capacity: 8,
+            overdraft: 5,
+            overtaking: false,
             mode: SendMode::Blocking,
         }
     }
@@ -49,12 +57,21 @@ pub struct InputGate {
 pub enum GateItem {
     /// A message of the master.
     Mail(TaskControl),
+    /// A barrier that entered a channel and may overtake what is before it there.
+    Announced {
+        /// The channel.
+        channel: usize,
+        /// What entered it.
+        barrier: CheckpointBarrier,
+    },
     /// An element of a channel.
     Element {
         /// The channel.
         channel: usize,
         /// What it delivered.
         element: StreamElement,
+        /// Whether it has to become channel state before it is processed.
+        persist: bool,
     },
 }
 
@@ -64,7 +81,13 @@ impl InputGate {
         let channels = config.inputs.len();
         let signal = TaskSignal::new(config.mode, clock);
         InputGate {
-            shared: GateShared::new(channels, config.capacity, signal),
+            shared: GateShared::new(
+                channels,
+                config.capacity,
+                config.overdraft,
+                config.overtaking,
+                signal,
+            ),
             inputs: config.inputs,
             blocked: vec![false; channels],
             next: 0,
@@ -112,9 +135,14 @@ impl InputGate {
         self.inputs.get(channel).copied().unwrap_or(0)
     }
 
-    /// The next message; messages overtake whatever is in the channels.
-    pub fn next_mail(&mut self) -> Option<TaskControl> {
-        self.shared.lock().mail.pop_front()
+    /// The next message or, if there is none, the next announcement: both overtake whatever is in the channels.
+    pub fn next_notice(&mut self) -> Option<GateItem> {
+        let mut queues = self.shared.lock();
+        if let Some(mail) = queues.mail.pop_front() {
+            return Some(GateItem::Mail(mail));
+        }
+        let (channel, barrier) = queues.announcements.pop_front()?;
+        Some(GateItem::Announced { channel, barrier })
     }
 
     /// The next message or, if there is none, the next element of a channel that isn't blocked, in turn.
@@ -123,16 +151,19 @@ impl InputGate {
         if let Some(mail) = queues.mail.pop_front() {
             return Some(GateItem::Mail(mail));
         }
-        let capacity = self.shared.capacity;
+        let (capacity, overdraft) = (self.shared.capacity, self.shared.overdraft);
         let (first, last) = (self.next..self.inputs.len(), 0..self.next);
         for index in first.chain(last) {
             if self.blocked.get(index).copied().unwrap_or(true) {
                 continue;
             }
-            let Some((element, waiting)) = queues.channels.get_mut(index).and_then(|c| c.pop(capacity))
-            else {
+            let Some(channel) = queues.channels.get_mut(index) else {
                 continue;
             };
+            let Some((element, persist)) = channel.pop() else {
+                continue;
+            };
+            let waiting = channel.released(capacity, overdraft);
             drop(queues);
             self.next = if index + 1 < self.inputs.len() {
                 index + 1
@@ -145,6 +176,7 @@ impl InputGate {
             return Some(GateItem::Element {
                 channel: index,
                 element,
+                persist,
             });
         }
         None
@@ -160,6 +192,56 @@ impl InputGate {
     /// Reads every channel again.
     pub fn unblock_all(&mut self) {
         self.blocked.fill(false);
+    }
+
+    /// Puts the rest of a batch that `channel` delivered last before all else in it.
+    pub fn put_back(&mut self, channel: usize, rest: RecordBatch) {
+        let (capacity, overdraft) = (self.shared.capacity, self.shared.overdraft);
+        if let Some(channel) = self.shared.lock().channels.get_mut(channel) {
+            channel.put_first(vec![StreamElement::Records(rest)], capacity, overdraft);
+            // Where it had to become channel state, it did so as a whole.
+            channel.persisted += usize::from(channel.persisting);
+        }
+    }
+
+    /// Puts what was in flight when a snapshot was taken before all that comes through `channel`.
+    pub fn restore(&mut self, channel: usize, elements: Vec<StreamElement>) {
+        let (capacity, overdraft) = (self.shared.capacity, self.shared.overdraft);
+        if let Some(channel) = self.shared.lock().channels.get_mut(channel) {
+            channel.put_first(elements, capacity, overdraft);
+        }
+    }
+
+    /// Shows `each` what `channel` holds before the barrier of `checkpoint`, which may be there although it wasn't announced
+    /// yet. From here on the gate says of each element that it delivers whether that has to become channel state, until
+    /// [`InputGate::overtake`] or [`InputGate::stop_persisting`].
+    pub fn persist(&mut self, channel: usize, checkpoint: CheckpointId, each: impl FnMut(&StreamElement)) {
+        if let Some(channel) = self.shared.lock().channels.get_mut(channel) {
+            let before = channel.barrier_at(checkpoint).unwrap_or(channel.len());
+            channel.queue().take(before).for_each(each);
+            channel.persisted = before;
+            channel.persisting = true;
+        }
+    }
+
+    /// Takes the barrier of `checkpoint` out of `channel` and shows `each` what is before it and isn't channel state yet.
+    pub fn overtake(&mut self, channel: usize, checkpoint: CheckpointId, each: impl FnMut(&StreamElement)) {
+        if let Some(channel) = self.shared.lock().channels.get_mut(channel) {
+            let before = channel.take_barrier(checkpoint).unwrap_or(0);
+            channel
+                .queue()
+                .take(before)
+                .skip(channel.persisted)
+                .for_each(each);
+            channel.stop_persisting();
+        }
+    }
+
+    /// What `channel` delivers is no channel state any more.
+    pub fn stop_persisting(&mut self, channel: usize) {
+        if let Some(channel) = self.shared.lock().channels.get_mut(channel) {
+            channel.stop_persisting();
+        }
     }
 
     /// How many elements wait in all channels. For metrics and tests.
@@ -212,7 +294,7 @@ impl TaskMailbox {
         if cancel {
             self.shared.signal.cancel();
         } else {
-            self.shared.signal.wake();
+            self.shared.signal.urge();
         }
     }
 }

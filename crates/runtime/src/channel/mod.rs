@@ -20,7 +20,7 @@ mod tests;
 mod writer;
 
 pub use gate::{GateConfig, GateItem, InputGate, TaskMailbox};
-pub use partition::Partitioner;
+pub use partition::{KeyGroupFunction, Partitioner};
 pub use sender::ChannelSender;
 pub use signal::{SendMode, TaskSignal};
 pub use writer::{RECORDS_PER_BATCH, RecordWriter};

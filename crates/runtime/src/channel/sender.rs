@@ -35,7 +35,8 @@ impl ChannelSender {
         }
     }
 
-    /// Sends records; waits while the channel is full and the sending task may block.
+    /// Sends records. A task looks for room before it takes input, so that what it sends for that input may go over the
+    /// bound; only when the overdraft is used up as well does it wait here, if the sending task may block.
     ///
     /// # Errors
     /// Cancelled when the sending task was told to give up, or the receiver is gone. Nothing to mend: the job master
@@ -44,8 +45,19 @@ impl ChannelSender {
         if batch.is_empty() {
             return Ok(());
         }
-        if self.flags.is_full() && self.producer.mode() == SendMode::Blocking {
+        if self.flags.is_exhausted() && self.producer.mode() == SendMode::Blocking {
             self.wait_for_room()?;
+        }
+        self.send_records_at_once(batch)
+    }
+
+    /// Sends records without waiting, whatever the bound: what has to be before a barrier.
+    ///
+    /// # Errors
+    /// Cancelled when the receiver is gone.
+    pub fn send_records_at_once(&mut self, batch: RecordBatch) -> Result<()> {
+        if batch.is_empty() {
+            return Ok(());
         }
         let records = batch.len() as u64;
         if !self.push(StreamElement::Records(batch)) {
@@ -83,15 +95,25 @@ impl ChannelSender {
     }
 
     fn push(&self, element: StreamElement) -> bool {
+        let announced = match &element {
+            StreamElement::Barrier(b) if self.gate.overtaking && b.overtakes_from_ms().is_some() => Some(*b),
+            _ => None,
+        };
         let mut queues = self.gate.lock();
         if queues.closed {
             return false;
         }
         if let Some(channel) = queues.channels.get_mut(self.channel) {
-            channel.push(element, self.gate.capacity);
+            channel.push(element, self.gate.capacity, self.gate.overdraft);
+        }
+        if let Some(barrier) = announced {
+            queues.announcements.push_back((self.channel, barrier));
         }
         drop(queues);
-        self.gate.signal.wake();
+        match announced {
+            Some(_) => self.gate.signal.urge(),
+            None => self.gate.signal.wake(),
+        }
         true
     }
 
@@ -99,7 +121,7 @@ impl ChannelSender {
     fn wait_for_room(&self) -> Result<()> {
         let clock = self.producer.clock();
         let started = clock.monotonic_nanos();
-        while self.flags.is_full() && !self.producer.is_cancelled() {
+        while self.flags.is_exhausted() && !self.producer.is_cancelled() {
             self.producer.wait(None);
         }
         let waited = clock.monotonic_nanos().saturating_sub(started);

@@ -27,6 +27,8 @@ pub struct TaskSignal {
     sleep: Mutex<()>,
     condvar: Condvar,
     cancelled: AtomicBool,
+    /// Something came that doesn't wait for the end of a batch.
+    urgent: AtomicBool,
     mode: SendMode,
     clock: Arc<dyn Clock>,
     metrics: Arc<TaskMetrics>,
@@ -39,6 +41,7 @@ impl TaskSignal {
             sleep: Mutex::new(()),
             condvar: Condvar::new(),
             cancelled: AtomicBool::new(false),
+            urgent: AtomicBool::new(false),
             mode,
             clock,
             metrics: Arc::default(),
@@ -83,7 +86,24 @@ impl TaskSignal {
     /// Tells the task to give up, also where it is blocked while it writes.
     pub(crate) fn cancel(&self) {
         self.cancelled.store(true, Ordering::Release);
+        self.urge();
+    }
+
+    /// Wakes the task, and has it interrupt the batch that it is at.
+    pub(crate) fn urge(&self) {
+        self.urgent.store(true, Ordering::Release);
         self.wake();
+    }
+
+    /// Whether something came that doesn't wait for the end of a batch.
+    #[inline]
+    pub(crate) fn is_urgent(&self) -> bool {
+        self.urgent.load(Ordering::Relaxed)
+    }
+
+    /// Forgets what was urgent so far: whoever calls it is about to look at it. Whether there was anything.
+    pub(crate) fn take_urgent(&self) -> bool {
+        self.urgent.load(Ordering::Relaxed) && self.urgent.swap(false, Ordering::AcqRel)
     }
 
     /// Whether the task was told to give up.

@@ -23,6 +23,8 @@ fn gate(channels: usize, capacity: usize, mode: SendMode) -> InputGate {
         GateConfig {
             inputs: vec![0; channels],
             capacity,
+            overdraft: 0,
+            overtaking: false,
             mode,
         },
         clock(),
@@ -63,8 +65,11 @@ fn show(element: StreamElement) -> String {
 fn read_all(gate: &mut InputGate) -> Vec<(usize, String)> {
     std::iter::from_fn(|| gate.next_item())
         .map(|item| match item {
-            GateItem::Element { channel, element } => (channel, show(element)),
+            GateItem::Element { channel, element, .. } => (channel, show(element)),
             GateItem::Mail(mail) => (usize::MAX, format!("{mail:?}")),
+            GateItem::Announced { channel, barrier } => {
+                (channel, format!("announced {}", barrier.checkpoint))
+            }
         })
         .collect()
 }
@@ -244,6 +249,7 @@ fn hash_partitioning_sends_each_record_to_the_owner_of_its_key_group() {
     while let Some(GateItem::Element {
         channel,
         element: StreamElement::Records(b),
+        ..
     }) = gate.next_item()
     {
         for (v, _) in b.downcast::<i64>().unwrap() {
@@ -361,7 +367,7 @@ proptest! {
                 }
                 Op::Read => {
                     let readable: Vec<_> = (0..3).filter(|c| !blocked[*c] && !model[*c].is_empty()).collect();
-                    let Some(GateItem::Element { channel, element }) = gate.next_item() else {
+                    let Some(GateItem::Element { channel, element, .. }) = gate.next_item() else {
                         prop_assert!(readable.is_empty());
                         continue;
                     };

@@ -26,6 +26,13 @@ pub struct RecordWriter<T> {
     last_status: WatermarkStatus,
 }
 
+/// Whether a buffer waits for room in its channel.
+#[derive(Clone, Copy)]
+enum Pace {
+    Bounded,
+    AtOnce,
+}
+
 enum Route<T> {
     Forward,
     Rebalance {
@@ -99,12 +106,12 @@ impl<T: Send + 'static> RecordWriter<T> {
         }
         buffer.push(value, timestamp);
         if buffer.len() >= self.batch_size {
-            return self.send_buffer(channel);
+            return self.send_buffer(channel, Pace::Bounded);
         }
         Ok(())
     }
 
-    fn send_buffer(&mut self, channel: usize) -> Result<()> {
+    fn send_buffer(&mut self, channel: usize, pace: Pace) -> Result<()> {
         let (Some(buffer), Some(sender)) = (self.buffers.get_mut(channel), self.channels.get_mut(channel))
         else {
             return Err(no_channel(channel));
@@ -113,7 +120,15 @@ impl<T: Send + 'static> RecordWriter<T> {
             return Ok(());
         }
         let batch = std::mem::replace(buffer, Batch::with_capacity(0));
-        sender.send_records(RecordBatch::new(batch))
+        let batch = RecordBatch::new(batch);
+        match pace {
+            Pace::Bounded => sender.send_records(batch),
+            Pace::AtOnce => sender.send_records_at_once(batch),
+        }
+    }
+
+    fn send_buffers(&mut self, pace: Pace) -> Result<()> {
+        (0..self.channels.len()).try_for_each(|channel| self.send_buffer(channel, pace))
     }
 }
 
@@ -192,13 +207,19 @@ impl<T: Send + 'static> ChainOutput<T> for RecordWriter<T> {
 
 impl<T: Send + 'static> ChannelWriter for RecordWriter<T> {
     fn broadcast(&mut self, element: &mut dyn FnMut() -> StreamElement) -> Result<()> {
-        self.flush()?;
+        let mut next = Some(element());
+        // A barrier must not wait for room: it may be what overtakes the records that take it.
+        let pace = match next {
+            Some(StreamElement::Barrier(_)) => Pace::AtOnce,
+            _ => Pace::Bounded,
+        };
+        self.send_buffers(pace)?;
         self.channels
             .iter_mut()
-            .try_for_each(|channel| channel.send(element()))
+            .try_for_each(|channel| channel.send(next.take().unwrap_or_else(&mut *element)))
     }
     fn flush(&mut self) -> Result<()> {
-        (0..self.channels.len()).try_for_each(|channel| self.send_buffer(channel))
+        self.send_buffers(Pace::Bounded)
     }
     fn is_available(&self) -> bool {
         self.channels.iter().all(ChannelSender::is_available)

@@ -173,7 +173,7 @@ impl StreamExecutionEnvironment {
         let name = config.get(&options::PIPELINE_NAME)?;
         let name = name.unwrap_or_else(|| DEFAULT_JOB_NAME.to_string());
         let job_id = config.get(&options::JOB_ID)?;
-        let (vertices, edges) = translate(&inner.graph, &config)?;
+        let (vertices, edges) = translate(&inner.graph, &config, &inner.serializers)?;
         Ok(JobGraph {
             job_id: job_id.unwrap_or_else(|| JobId::from_name(&name)),
             name,

@@ -7,10 +7,12 @@ pub(crate) mod side_output;
 pub(crate) mod stream_graph;
 pub(crate) mod translate;
 
+use crate::in_flight::RecordCodec;
 use crate::operator::TaskInfo;
 use crate::task::{ChannelSender, TaskChain};
 use millpond_core::{Configuration, JobId, OperatorId, Result};
 use millpond_types::SerializerRegistry;
+use std::fmt;
 use std::sync::Arc;
 
 /// A job, ready to deploy.
@@ -70,7 +72,7 @@ pub enum Exchange {
 }
 
 /// An edge between two vertices.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct JobEdge {
     /// The vertex that writes.
     pub source: usize,
@@ -80,6 +82,46 @@ pub struct JobEdge {
     pub target_input: usize,
     /// How records are distributed.
     pub exchange: Exchange,
+    /// The name of its records' type, for people.
+    pub record_type: &'static str,
+    /// Writes its records into checkpoints that overtake them; `None`: their type has no serializer.
+    pub codec: Option<Arc<dyn RecordCodec>>,
+}
+
+impl JobEdge {
+    /// Whether the channels of such an edge may be overtaken, if all edges into the same vertex allow it. Flink's
+    /// `StreamEdge.supportsUnalignedCheckpoints`: pointwise and broadcast edges promise more than channel state could keep.
+    pub fn supports_unaligned_checkpoints(&self) -> bool {
+        matches!(self.exchange, Exchange::Hash | Exchange::Rebalance)
+    }
+}
+
+impl fmt::Debug for JobEdge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JobEdge")
+            .field("source", &self.source)
+            .field("target", &self.target)
+            .field("target_input", &self.target_input)
+            .field("exchange", &self.exchange)
+            .field("record_type", &self.record_type)
+            .finish_non_exhaustive()
+    }
+}
+
+impl JobGraph {
+    /// The edges into a vertex, in the order of its channels.
+    pub fn edges_into(&self, vertex: usize) -> impl Iterator<Item = &JobEdge> {
+        self.edges.iter().filter(move |e| e.target == vertex)
+    }
+
+    /// Whether barriers may overtake the records on their way to `vertex`: no edge into it forbids it. As in Flink one pointwise
+    /// or broadcast edge aligns all, since the barriers of one task's channels belong together.
+    pub fn supports_unaligned_checkpoints(&self, vertex: usize) -> bool {
+        self.edges_into(vertex).next().is_some()
+            && self
+                .edges_into(vertex)
+                .all(JobEdge::supports_unaligned_checkpoints)
+    }
 }
 
 /// Makes the chain of one task. Called on the task's own thread, at each start.

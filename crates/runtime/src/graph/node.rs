@@ -4,17 +4,18 @@
 //! `Box<dyn ChainOutput<T>>` for the node's own `T`, in an [`ErasedOutput`]; only the node, and the edge that made the output,
 //! know `T`.
 
-use crate::channel::{ChannelSender, Partitioner, RecordWriter};
+use crate::channel::{ChannelSender, KeyGroupFunction, Partitioner, RecordWriter};
 use crate::graph::Exchange;
 use crate::graph::side_output::{SideLink, with_sides};
+use crate::in_flight::{RecordCodec, StreamElementCodec};
 use crate::operator::{
     ChainLink, ChainOutput, FanOut, OneInputHead, OneInputOperator, TwoInputHead, TwoInputOperator,
 };
 use crate::task::TaskChain;
 use millpond_api::{Data, SideOutputs};
 use millpond_core::{Error, OperatorId, Result};
-use millpond_types::StateKey;
 use millpond_types::key_group::{key_group_for_hash, murmur_hash};
+use millpond_types::{SerializerRegistry, StateKey};
 use std::any::{Any, type_name};
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -164,6 +165,14 @@ pub(crate) trait WriterFactory: Send + Sync {
         channels: Vec<ChannelSender>,
         target_max_parallelism: u32,
     ) -> Result<ErasedOutput>;
+    /// The name of the records' type, for people.
+    fn record_type(&self) -> &'static str;
+    /// Writes the records into checkpoints; `None`: their type has no serializer in `serializers`.
+    fn codec(
+        &self,
+        serializers: &SerializerRegistry,
+        target_max_parallelism: u32,
+    ) -> Option<Arc<dyn RecordCodec>>;
 }
 
 /// Writes records that have no key.
@@ -198,6 +207,15 @@ impl<T: Data> WriterFactory for PlainWriter<T> {
             partitioner,
         )?)))
     }
+    fn record_type(&self) -> &'static str {
+        type_name::<T>()
+    }
+    fn codec(&self, serializers: &SerializerRegistry, _max: u32) -> Option<Arc<dyn RecordCodec>> {
+        Some(Arc::new(StreamElementCodec::<T>::new(
+            serializers.get_or_basic()?,
+            None,
+        )))
+    }
 }
 
 /// Finds the key of a record. Flink's `KeySelector`.
@@ -222,6 +240,17 @@ where
             types: PhantomData,
         })
     }
+
+    /// Gives the key group of a record, of `max` ones.
+    fn key_group(&self, max: u32) -> KeyGroupFunction<T> {
+        let selector = Arc::clone(&self.selector);
+        if max.is_power_of_two() {
+            // It nearly always is, and a division would cost more than the hash.
+            Arc::new(move |value: &T| murmur_hash(selector(value).java_hash()) & (max - 1))
+        } else {
+            Arc::new(move |value: &T| key_group_for_hash(selector(value).java_hash(), max))
+        }
+    }
 }
 
 impl<T, K, S> WriterFactory for KeyWriter<T, K, S>
@@ -236,19 +265,20 @@ where
         channels: Vec<ChannelSender>,
         target_max_parallelism: u32,
     ) -> Result<ErasedOutput> {
-        let selector = Arc::clone(&self.selector);
-        let max = target_max_parallelism;
-        let partitioner = if max.is_power_of_two() {
-            // It nearly always is, and a division would cost more than the hash.
-            Partitioner::hash(max, move |value: &T| {
-                murmur_hash(selector(value).java_hash()) & (max - 1)
-            })
-        } else {
-            Partitioner::hash(max, move |value: &T| {
-                key_group_for_hash(selector(value).java_hash(), max)
-            })
+        let partitioner = Partitioner::Hash {
+            key_group: self.key_group(target_max_parallelism),
+            max_parallelism: target_max_parallelism,
         };
         let writer = RecordWriter::new(channels, partitioner)?;
         Ok(ErasedOutput::new::<T>(Box::new(writer)))
+    }
+    fn record_type(&self) -> &'static str {
+        type_name::<T>()
+    }
+    fn codec(&self, serializers: &SerializerRegistry, max: u32) -> Option<Arc<dyn RecordCodec>> {
+        Some(Arc::new(StreamElementCodec::<T>::new(
+            serializers.get_or_basic()?,
+            Some(self.key_group(max)),
+        )))
     }
 }

@@ -7,6 +7,7 @@ use super::stream_graph::{ChainingStrategy, StreamEdge, StreamGraph, StreamNode}
 use super::{Exchange, JobEdge, JobVertex, OperatorDescription};
 use millpond_core::config::options;
 use millpond_core::{Configuration, Error, OperatorId, Result};
+use millpond_types::SerializerRegistry;
 use millpond_types::key_group::{MAX_PARALLELISM_LIMIT, default_max_parallelism};
 use std::sync::Arc;
 
@@ -112,6 +113,7 @@ fn sizes(
 pub(crate) fn translate(
     graph: &StreamGraph,
     config: &Configuration,
+    serializers: &SerializerRegistry,
 ) -> Result<(Vec<JobVertex>, Vec<JobEdge>)> {
     if graph.nodes.is_empty() {
         return Err(Error::config("build job", "the job has no operators")
@@ -123,6 +125,7 @@ pub(crate) fn translate(
         heads: heads(&resolved),
         outputs: graph.outputs(),
         resolved,
+        serializers,
         ids,
         edges: Vec::new(),
         edges_out: Vec::new(),
@@ -149,6 +152,7 @@ fn heads(resolved: &Resolved<'_>) -> Vec<usize> {
 
 struct Translation<'a> {
     resolved: Resolved<'a>,
+    serializers: &'a SerializerRegistry,
     ids: Vec<OperatorId>,
     outputs: Vec<Vec<(usize, usize)>>,
     /// The first node of each vertex.
@@ -219,6 +223,10 @@ impl Translation<'_> {
             target: target_vertex,
             target_input: edge.input,
             exchange: self.resolved.exchange(edge, target),
+            record_type: edge.writer.record_type(),
+            codec: edge
+                .writer
+                .codec(self.serializers, self.resolved.sizes_of(target).1),
         });
         let count = self.edges_out.get_mut(vertex).ok_or_else(missing_node)?;
         *count += 1;

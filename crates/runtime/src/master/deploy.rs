@@ -1,8 +1,10 @@
 //! Starts tasks and keeps hold of them: gates, channels between them, threads.
 
+use super::in_flight::{InFlight, fan_in};
 use super::task_view::{TaskState, TaskView};
 use crate::channel::{ChannelSender, GateConfig, InputGate, SendMode, TaskMailbox};
-use crate::graph::{Exchange, JobEdge, JobGraph};
+use crate::graph::{Exchange, JobGraph};
+use crate::in_flight::InputChannel;
 use crate::operator::{OperatorMetrics, RestoredState, TaskInfo};
 use crate::task::{
     OperatorDeployment, TaskCheckpointing, TaskControl, TaskDeployment, TaskEventSink, run_task_thread,
@@ -11,6 +13,7 @@ use millpond_checkpoint::coordinator::TaskId;
 use millpond_core::hash::HashMap;
 use millpond_core::host::{Clock, JoinHandle};
 use millpond_core::{Error, Result};
+use millpond_state::handle::InputChannelInfo;
 use millpond_state::stream::StateHandleReader;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -21,8 +24,13 @@ pub(super) struct DeploymentPlan<'a> {
     /// Which: whole regions.
     pub(super) tasks: &'a BTreeSet<TaskId>,
     pub(super) channel_capacity: usize,
+    pub(super) channel_overdraft: usize,
     /// The restored state of every task; `None`: the job starts afresh.
     pub(super) restored: Option<HashMap<TaskId, Vec<RestoredState>>>,
+    /// The records in flight of the tasks that have any.
+    pub(super) in_flight: InFlight,
+    /// Whether barriers may overtake records where the edges allow it.
+    pub(super) unaligned: bool,
     pub(super) state_reader: Arc<dyn StateHandleReader>,
     pub(super) checkpointing: TaskCheckpointing,
     pub(super) clock: Arc<dyn Clock>,
@@ -39,6 +47,8 @@ pub(super) struct Executions {
     last_full: u32,
     /// Tasks that reported the end of their data while not all tasks ran.
     ended_early: Vec<TaskId>,
+    /// Tasks that reported a backlog while not all tasks ran.
+    backlog_early: BTreeSet<TaskId>,
 }
 
 struct Execution {
@@ -73,6 +83,7 @@ impl Executions {
         self.starts = self.starts.saturating_add(1);
         self.join(plan.tasks);
         self.ended_early.retain(|task| !plan.tasks.contains(task));
+        self.backlog_early.retain(|task| !plan.tasks.contains(task));
         let concerned = |(id, _): &(TaskId, bool)| plan.tasks.contains(id);
         let ids: Vec<TaskId> = task_ids(plan.graph).filter(concerned).map(|(id, _)| id).collect();
         if task_ids(plan.graph).count() == ids.len() {
@@ -88,6 +99,8 @@ impl Executions {
                 let config = GateConfig {
                     inputs: inputs_of(plan.graph, id.vertex as usize),
                     capacity: plan.channel_capacity,
+                    overdraft: plan.channel_overdraft,
+                    overtaking: overtaking(&plan, *id),
                     mode: SendMode::Blocking,
                 };
                 (*id, InputGate::new(config, Arc::clone(&plan.clock)))
@@ -166,6 +179,19 @@ impl Executions {
         self.ended_early.push(id);
     }
 
+    /// Remembers that a task began or ended to work off a backlog while not all tasks run.
+    pub(super) fn backlog_early(&mut self, id: TaskId, in_backlog: bool) {
+        if in_backlog {
+            self.backlog_early.insert(id);
+        } else {
+            self.backlog_early.remove(&id);
+        }
+    }
+
+    pub(super) fn take_backlog_early(&mut self) -> BTreeSet<TaskId> {
+        std::mem::take(&mut self.backlog_early)
+    }
+
     pub(super) fn take_ended_early(&mut self) -> Vec<TaskId> {
         std::mem::take(&mut self.ended_early)
     }
@@ -225,8 +251,13 @@ fn deployment(
         factory: Arc::clone(&vertex.factory),
         operators: operators.collect(),
         gate,
+        channels: channels_of(plan.graph, id.vertex as usize),
+        in_flight: plan.in_flight.remove(&id).unwrap_or_default(),
         outputs,
-        checkpointing: plan.checkpointing.clone(),
+        checkpointing: TaskCheckpointing {
+            overtaking: overtaking(plan, id),
+            ..plan.checkpointing.clone()
+        },
         clock: Arc::clone(&plan.clock),
         config: Arc::clone(&plan.graph.config),
         serializers: Arc::clone(&plan.graph.serializers),
@@ -235,15 +266,22 @@ fn deployment(
     })
 }
 
-/// How many channels an edge gives each task of its target.
-fn fan_in(graph: &JobGraph, edge: &JobEdge) -> usize {
-    match edge.exchange {
-        Exchange::Forward => 1,
-        _ => graph
-            .vertices
-            .get(edge.source)
-            .map_or(0, |v| v.parallelism as usize),
-    }
+/// Whether barriers may overtake the records on their way to a task.
+fn overtaking(plan: &DeploymentPlan<'_>, id: TaskId) -> bool {
+    plan.unaligned && plan.graph.supports_unaligned_checkpoints(id.vertex as usize)
+}
+
+/// For each channel of a task of `vertex`, in their order, what checkpoints know of it.
+fn channels_of(graph: &JobGraph, vertex: usize) -> Vec<InputChannel> {
+    (0..)
+        .zip(graph.edges_into(vertex))
+        .flat_map(|(gate, edge)| {
+            (0..fan_in(graph, edge) as u32).map(move |channel| InputChannel {
+                info: InputChannelInfo { gate, channel },
+                codec: edge.codec.clone(),
+            })
+        })
+        .collect()
 }
 
 /// For each channel of a task of `vertex`, in their order, the input that it feeds.

@@ -4,7 +4,7 @@ use super::deploy::DeploymentPlan;
 use super::event::MasterEvent;
 use super::failover::Phase;
 use super::status::JobStatus;
-use super::{Master, assign};
+use super::{Master, assign, in_flight};
 use crate::task::{TaskCheckpointing, TaskEventSink};
 use millpond_checkpoint::coordinator::TaskId;
 use millpond_core::Result;
@@ -33,6 +33,10 @@ impl Master {
             )?),
             None => None,
         };
+        let in_flight = match &self.snapshot {
+            Some((s, _)) => in_flight::assign(s.metadata(), &self.graph)?,
+            None => in_flight::InFlight::default(),
+        };
         let state_reader = match &self.snapshot {
             Some((s, _)) => s.location().reader(),
             // Nobody reads without a snapshot; any place will do.
@@ -47,11 +51,15 @@ impl Master {
             graph: &self.graph,
             tasks,
             channel_capacity: self.settings.channel_capacity,
+            channel_overdraft: self.settings.channel_overdraft,
             restored,
+            in_flight,
+            unaligned: self.settings.coordinator.unaligned,
             state_reader,
             checkpointing: TaskCheckpointing {
                 enabled: self.settings.checkpointing_enabled,
                 mode: self.settings.coordinator.mode,
+                overtaking: false,
                 storage: Arc::clone(&self.locations) as _,
                 executor: Arc::clone(&self.executor) as _,
                 recovered_checkpoint_id: recovered,

@@ -13,6 +13,7 @@ mod execute;
 mod executor;
 mod failover;
 mod handle;
+mod in_flight;
 mod launch;
 mod query;
 mod regions;
@@ -87,6 +88,10 @@ pub fn submit(graph: JobGraph, clock: Arc<dyn Clock>) -> Result<JobHandle> {
     if let Some(snapshot) = &start.snapshot {
         // What doesn't fit is said before anything runs.
         assign::assign(snapshot.metadata(), &graph, settings.allow_non_restored)?;
+        in_flight::assign(snapshot.metadata(), &graph)?;
+    }
+    if settings.coordinator.unaligned {
+        in_flight::check_serializers(&graph)?;
     }
     let mut master = Master::new(graph, settings, clock, storage, start, view, (sender, events))?;
     let thread = spawn("job-master", move || master.run())?;

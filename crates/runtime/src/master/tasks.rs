@@ -33,6 +33,7 @@ impl Master {
             _ if !current => {}
             TaskEventKind::Running => self.task_running(event.task),
             TaskEventKind::EndOfData => self.task_ended(event.task),
+            TaskEventKind::ProcessingBacklog(in_backlog) => self.backlog(event.task, in_backlog),
             TaskEventKind::Finished => self.task_gone(event.task, TaskState::Finished, None),
             TaskEventKind::Cancelled => self.task_gone(event.task, TaskState::Gone, None),
             TaskEventKind::QueryElsewhere { query, key_group } => {
@@ -52,6 +53,9 @@ impl Master {
         self.set_status(JobStatus::Running);
         let restored = self.snapshot.as_ref().map(|(s, _)| s.checkpoint_id());
         self.tell_coordinator(CoordinatorEvent::JobStarted { attempt, restored });
+        for task in self.executions.take_backlog_early() {
+            self.backlog(task, true);
+        }
         for task in self.executions.take_ended_early() {
             self.tell_coordinator(CoordinatorEvent::TaskReachedEndOfData { attempt, task });
         }
@@ -64,6 +68,19 @@ impl Master {
         }
         let attempt = self.executions.attempt();
         self.tell_coordinator(CoordinatorEvent::TaskReachedEndOfData { attempt, task });
+    }
+
+    fn backlog(&mut self, task: TaskId, in_backlog: bool) {
+        if !matches!(self.phase, Phase::Running) {
+            self.executions.backlog_early(task, in_backlog);
+            return;
+        }
+        let attempt = self.executions.attempt();
+        self.tell_coordinator(CoordinatorEvent::ProcessingBacklog {
+            attempt,
+            task,
+            in_backlog,
+        });
     }
 
     fn task_gone(&mut self, task: TaskId, state: TaskState, error: Option<Error>) {

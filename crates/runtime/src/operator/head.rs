@@ -2,8 +2,8 @@
 
 use super::core::Core;
 use super::{ChainLink, ChainOutput, ChainVisitor, OneInputOperator, TwoInputOperator};
-use crate::element::{RecordBatch, WatermarkStatus};
-use crate::task::TaskChain;
+use crate::element::{Batch, BatchIntoIter, RecordBatch, WatermarkStatus};
+use crate::task::{Interrupt, RECORDS_BETWEEN_LOOKS, TaskChain};
 use millpond_api::{InputStatus, Output, Watermark};
 use millpond_core::{Error, OperatorId, Result};
 
@@ -20,20 +20,24 @@ impl<O: OneInputOperator> OneInputHead<O> {
 }
 
 impl<O: OneInputOperator> TaskChain for OneInputHead<O> {
-    fn process_records(&mut self, _input: usize, records: RecordBatch) -> Result<()> {
-        let mut records = records.downcast::<O::In>()?.into_iter();
+    fn process_records(
+        &mut self,
+        _input: usize,
+        records: RecordBatch,
+        interrupt: Interrupt<'_>,
+    ) -> Result<Option<RecordBatch>> {
         let ahead = self.link.lookahead();
-        if ahead == 0 {
-            return records.try_for_each(|(value, timestamp)| self.link.collect(value, timestamp));
-        }
-        while !records.upcoming().is_empty() {
-            let upcoming = records.upcoming();
-            self.link.expect(upcoming.get(..ahead).unwrap_or(upcoming));
-            for (value, timestamp) in records.by_ref().take(ahead) {
-                self.link.collect(value, timestamp)?;
+        let stretch = if ahead == 0 { RECORDS_BETWEEN_LOOKS } else { ahead };
+        let link = &mut self.link;
+        in_stretches(records.downcast::<O::In>()?, interrupt, |upcoming| {
+            if ahead > 0 {
+                let all = upcoming.upcoming();
+                link.expect(all.get(..ahead).unwrap_or(all));
             }
-        }
-        Ok(())
+            upcoming
+                .take(stretch)
+                .try_for_each(|(value, timestamp)| link.collect(value, timestamp))
+        })
     }
     fn process_watermark(&mut self, watermark: Watermark) -> Result<()> {
         self.link.emit_watermark(watermark)
@@ -47,6 +51,22 @@ impl<O: OneInputOperator> TaskChain for OneInputHead<O> {
     fn visit(&mut self, visitor: &mut dyn ChainVisitor) -> Result<()> {
         self.link.visit(visitor)
     }
+}
+
+/// Has `process` take the records of `batch`, some at a time, until it is interrupted. Returns what is left then.
+fn in_stretches<T: Send + 'static>(
+    batch: Batch<T>,
+    interrupt: Interrupt<'_>,
+    mut process: impl FnMut(&mut BatchIntoIter<T>) -> Result<()>,
+) -> Result<Option<RecordBatch>> {
+    let mut records = batch.into_iter();
+    while !records.upcoming().is_empty() {
+        if interrupt.is_due() {
+            return Ok(Some(RecordBatch::new(records.into_batch())));
+        }
+        process(&mut records)?;
+    }
+    Ok(None)
 }
 
 /// A chain that begins with an operator of two inputs.
@@ -64,18 +84,26 @@ impl<O: TwoInputOperator> TwoInputHead<O> {
 }
 
 impl<O: TwoInputOperator> TaskChain for TwoInputHead<O> {
-    fn process_records(&mut self, input: usize, records: RecordBatch) -> Result<()> {
+    fn process_records(
+        &mut self,
+        input: usize,
+        records: RecordBatch,
+        interrupt: Interrupt<'_>,
+    ) -> Result<Option<RecordBatch>> {
         self.core.with(|operator, out| {
             if input == 0 {
-                for (value, timestamp) in records.downcast::<O::In1>()? {
-                    operator.process_element1(value, timestamp, out)?;
-                }
+                in_stretches(records.downcast::<O::In1>()?, interrupt, |upcoming| {
+                    upcoming
+                        .take(RECORDS_BETWEEN_LOOKS)
+                        .try_for_each(|(value, timestamp)| operator.process_element1(value, timestamp, out))
+                })
             } else {
-                for (value, timestamp) in records.downcast::<O::In2>()? {
-                    operator.process_element2(value, timestamp, out)?;
-                }
+                in_stretches(records.downcast::<O::In2>()?, interrupt, |upcoming| {
+                    upcoming
+                        .take(RECORDS_BETWEEN_LOOKS)
+                        .try_for_each(|(value, timestamp)| operator.process_element2(value, timestamp, out))
+                })
             }
-            Ok(())
         })
     }
     fn process_watermark(&mut self, watermark: Watermark) -> Result<()> {

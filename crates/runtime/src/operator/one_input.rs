@@ -6,7 +6,7 @@ use millpond_core::Result;
 /// An operator with one input, by its types. [`super::ChainLink`] makes a [`super::StreamOperator`] and a [`ChainOutput`] of it.
 pub trait OneInputOperator: ChainedOperator {
     /// The records that it takes.
-    type In: 'static;
+    type In: Send + 'static;
 
     /// How many records it wants to see ahead by [`OneInputOperator::expect`]; 0 for none.
     fn lookahead(&self) -> usize {

@@ -7,9 +7,9 @@ use millpond_core::Result;
 /// combined over both.
 pub trait TwoInputOperator: ChainedOperator {
     /// The records of the first input.
-    type In1: 'static;
+    type In1: Send + 'static;
     /// The records of the second input.
-    type In2: 'static;
+    type In2: Send + 'static;
 
     /// Takes a record of the first input.
     ///

@@ -27,7 +27,7 @@ impl<F, T, U> MapOperator<F, T, U> {
     }
 }
 
-impl<F: Fn(T) -> U + 'static, T: 'static, U: 'static> ChainedOperator for MapOperator<F, T, U> {
+impl<F: Fn(T) -> U + 'static, T: Send + 'static, U: 'static> ChainedOperator for MapOperator<F, T, U> {
     type Out = U;
 
     fn initialize(&mut self, ctx: OperatorContext, _out: &mut dyn ChainOutput<U>) -> Result<()> {
@@ -36,7 +36,7 @@ impl<F: Fn(T) -> U + 'static, T: 'static, U: 'static> ChainedOperator for MapOpe
     }
 }
 
-impl<F: Fn(T) -> U + 'static, T: 'static, U: 'static> OneInputOperator for MapOperator<F, T, U> {
+impl<F: Fn(T) -> U + 'static, T: Send + 'static, U: 'static> OneInputOperator for MapOperator<F, T, U> {
     type In = T;
 
     #[inline]
@@ -66,7 +66,9 @@ impl<F, T, U> TryMapOperator<F, T, U> {
     }
 }
 
-impl<F: Fn(T) -> Result<U> + 'static, T: 'static, U: 'static> ChainedOperator for TryMapOperator<F, T, U> {
+impl<F: Fn(T) -> Result<U> + 'static, T: Send + 'static, U: 'static> ChainedOperator
+    for TryMapOperator<F, T, U>
+{
     type Out = U;
 
     fn initialize(&mut self, ctx: OperatorContext, _out: &mut dyn ChainOutput<U>) -> Result<()> {
@@ -76,7 +78,9 @@ impl<F: Fn(T) -> Result<U> + 'static, T: 'static, U: 'static> ChainedOperator fo
     }
 }
 
-impl<F: Fn(T) -> Result<U> + 'static, T: 'static, U: 'static> OneInputOperator for TryMapOperator<F, T, U> {
+impl<F: Fn(T) -> Result<U> + 'static, T: Send + 'static, U: 'static> OneInputOperator
+    for TryMapOperator<F, T, U>
+{
     type In = T;
 
     #[inline]
@@ -109,7 +113,7 @@ impl<F, T> FilterOperator<F, T> {
     }
 }
 
-impl<F: Fn(&T) -> bool + 'static, T: 'static> ChainedOperator for FilterOperator<F, T> {
+impl<F: Fn(&T) -> bool + 'static, T: Send + 'static> ChainedOperator for FilterOperator<F, T> {
     type Out = T;
 
     fn initialize(&mut self, ctx: OperatorContext, _out: &mut dyn ChainOutput<T>) -> Result<()> {
@@ -118,7 +122,7 @@ impl<F: Fn(&T) -> bool + 'static, T: 'static> ChainedOperator for FilterOperator
     }
 }
 
-impl<F: Fn(&T) -> bool + 'static, T: 'static> OneInputOperator for FilterOperator<F, T> {
+impl<F: Fn(&T) -> bool + 'static, T: Send + 'static> OneInputOperator for FilterOperator<F, T> {
     type In = T;
 
     #[inline]
@@ -154,7 +158,7 @@ impl<F, T, U> FlatMapOperator<F, T, U> {
 impl<F, T, U> ChainedOperator for FlatMapOperator<F, T, U>
 where
     F: Fn(T, &mut Collector<'_, U>) -> Result<()> + 'static,
-    T: 'static,
+    T: Send + 'static,
     U: 'static,
 {
     type Out = U;
@@ -169,7 +173,7 @@ where
 impl<F, T, U> OneInputOperator for FlatMapOperator<F, T, U>
 where
     F: Fn(T, &mut Collector<'_, U>) -> Result<()> + 'static,
-    T: 'static,
+    T: Send + 'static,
     U: 'static,
 {
     type In = T;

@@ -41,7 +41,7 @@ impl<T> TimestampsAndWatermarksOperator<T> {
     }
 }
 
-impl<T: 'static> ChainedOperator for TimestampsAndWatermarksOperator<T> {
+impl<T: Send + 'static> ChainedOperator for TimestampsAndWatermarksOperator<T> {
     type Out = T;
 
     fn initialize(&mut self, ctx: OperatorContext, _out: &mut dyn ChainOutput<T>) -> Result<()> {
@@ -93,7 +93,7 @@ impl<T: 'static> ChainedOperator for TimestampsAndWatermarksOperator<T> {
     }
 }
 
-impl<T: 'static> OneInputOperator for TimestampsAndWatermarksOperator<T> {
+impl<T: Send + 'static> OneInputOperator for TimestampsAndWatermarksOperator<T> {
     type In = T;
 
     fn process_element(&mut self, value: T, timestamp: i64, out: &mut dyn ChainOutput<T>) -> Result<()> {

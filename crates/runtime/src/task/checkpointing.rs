@@ -1,26 +1,26 @@
 //! A task's part of a checkpoint: the synchronous part in the task, the asynchronous one beside it, then the word to the
 //! master. Flink's `SubtaskCheckpointCoordinatorImpl` and `AsyncCheckpointRunnable`.
 
-use super::deployment::{CheckpointStorageAccess, TaskCheckpointing, TaskEventSink};
+use super::TaskChain;
+use super::deployment::{TaskCheckpointing, TaskEventSink};
 use super::driver::panic_error;
-use super::event::{SubtaskReport, TaskEvent, TaskEventKind};
+use super::event::{TaskEvent, TaskEventKind};
+use super::upload::Upload;
 use super::visit::each_operator;
-use super::{SnapshotJob, TaskChain};
 use crate::channel::TaskSignal;
-use crate::operator::{OperatorMetrics, SnapshotFuture, VisitOrder, blame, take_blamed};
+use crate::in_flight::InFlightData;
+use crate::operator::{OperatorMetrics, VisitOrder, take_blamed};
 use millpond_checkpoint::barrier::CheckpointBarrier;
 use millpond_checkpoint::coordinator::{FailureKind, SubtaskMetrics, TaskId};
 use millpond_core::hash::HashMap;
 use millpond_core::host::Clock;
 use millpond_core::{CheckpointId, Error, OperatorId, Result};
-use millpond_state::handle::OperatorSubtaskState;
 use std::any::Any;
 use std::collections::BTreeMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
-const NANOS_PER_MS: u64 = 1_000_000;
+pub(super) const NANOS_PER_MS: u64 = 1_000_000;
 
 /// Takes the snapshots of one task.
 pub(super) struct SubtaskCheckpoints {
@@ -31,6 +31,22 @@ pub(super) struct SubtaskCheckpoints {
     operator_metrics: Arc<HashMap<OperatorId, Arc<OperatorMetrics>>>,
     /// Asynchronous parts under way: set to stop them.
     under_way: BTreeMap<CheckpointId, Arc<AtomicBool>>,
+    /// The upload that waits for its channel state.
+    waiting: Option<Arc<Upload>>,
+}
+
+/// How the barriers of a snapshot came.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Alignment {
+    /// Every channel was read through its barrier.
+    Aligned {
+        /// From the first barrier to the last.
+        nanos: u64,
+        /// Bytes of records that were processed meanwhile.
+        processed_bytes: u64,
+    },
+    /// Barriers overtook records; [`SubtaskCheckpoints::persisted`] tells the rest.
+    Unaligned,
 }
 
 /// Tells the master.
@@ -84,6 +100,7 @@ impl SubtaskCheckpoints {
             reporter,
             operator_metrics: Arc::new(operator_metrics),
             under_way: BTreeMap::new(),
+            waiting: None,
         }
     }
 
@@ -92,11 +109,11 @@ impl SubtaskCheckpoints {
         &mut self,
         chain: &mut dyn TaskChain,
         barrier: &CheckpointBarrier,
-        alignment_nanos: u64,
+        alignment: Alignment,
     ) {
         let started_nanos = self.clock.monotonic_nanos();
-        let alignment_ms = alignment_nanos / NANOS_PER_MS;
         let since_trigger = self.clock.now_ms().saturating_sub(barrier.timestamp_ms);
+        let since_trigger = u64::try_from(since_trigger).unwrap_or(0);
         let mut futures = Vec::new();
         let taken = each_operator(chain, VisitOrder::UpstreamFirst, |operator| {
             futures.push((operator.operator_id(), operator.snapshot_state(barrier)?));
@@ -108,20 +125,86 @@ impl SubtaskCheckpoints {
             return;
         }
         let now_nanos = self.clock.monotonic_nanos();
-        let metrics = SubtaskMetrics {
+        let mut metrics = SubtaskMetrics {
             sync_ms: now_nanos.saturating_sub(started_nanos) / NANOS_PER_MS,
-            alignment_ms,
-            start_delay_ms: u64::try_from(since_trigger)
-                .unwrap_or(0)
-                .saturating_sub(alignment_ms),
+            start_delay_ms: since_trigger,
             ..SubtaskMetrics::default()
         };
-        self.signal.metrics().set_checkpoint(
-            alignment_nanos,
-            metrics.start_delay_ms.saturating_mul(NANOS_PER_MS),
-        );
-        let job = self.async_part(barrier, futures, metrics, now_nanos);
-        self.checkpointing.executor.execute(job);
+        if let Alignment::Aligned {
+            nanos,
+            processed_bytes,
+        } = alignment
+        {
+            metrics.alignment_ms = nanos / NANOS_PER_MS;
+            metrics.start_delay_ms = since_trigger.saturating_sub(metrics.alignment_ms);
+            metrics.processed_bytes = processed_bytes;
+            self.show(nanos, metrics.start_delay_ms);
+        }
+        let stop = Arc::<AtomicBool>::default();
+        self.under_way.insert(barrier.checkpoint, stop.clone());
+        let upload = Arc::new(Upload {
+            barrier: *barrier,
+            since_nanos: now_nanos,
+            stop,
+            storage: self.checkpointing.storage.clone(),
+            clock: self.clock.clone(),
+            signal: self.signal.clone(),
+            reporter: self.reporter.clone(),
+            operator_metrics: self.operator_metrics.clone(),
+            parts: Mutex::default(),
+        });
+        match alignment {
+            Alignment::Aligned { .. } => upload.begin(metrics, true),
+            Alignment::Unaligned => {
+                metrics.unaligned = true;
+                upload.begin(metrics, false);
+                self.waiting = Some(upload.clone());
+            }
+        }
+        self.checkpointing
+            .executor
+            .execute(Box::new(move || upload.write_operators(futures)));
+    }
+
+    /// The channel state of a checkpoint whose snapshot was taken is known.
+    pub(super) fn persisted(
+        &mut self,
+        checkpoint: CheckpointId,
+        data: Result<InFlightData>,
+        alignment_nanos: u64,
+        processed_bytes: u64,
+    ) {
+        let waiting = self.waiting.take().filter(|u| u.barrier.checkpoint == checkpoint);
+        // Without one its synchronous part failed, and the checkpoint was declined.
+        let Some(upload) = waiting else { return };
+        self.show(alignment_nanos, upload.start_delay_ms());
+        match data {
+            Ok(data) => {
+                let alignment_ms = alignment_nanos / NANOS_PER_MS;
+                self.checkpointing.executor.execute(Box::new(move || {
+                    upload.write_channels(data, alignment_ms, processed_bytes);
+                }));
+            }
+            Err(reason) => {
+                self.over(checkpoint, true);
+                self.reporter
+                    .decline(checkpoint, FailureKind::TaskSnapshot, reason);
+            }
+        }
+    }
+
+    /// Notes in the task's metrics how its last checkpoint began.
+    fn show(&self, alignment_nanos: u64, start_delay_ms: u64) {
+        let start_delay_nanos = start_delay_ms.saturating_mul(NANOS_PER_MS);
+        self.signal
+            .metrics()
+            .set_checkpoint(alignment_nanos, start_delay_nanos);
+    }
+
+    /// The channel state of a checkpoint will never be known.
+    pub(super) fn not_persisted(&mut self, checkpoint: CheckpointId) {
+        self.waiting.take_if(|u| u.barrier.checkpoint == checkpoint);
+        self.over(checkpoint, true);
     }
 
     /// The checkpoint is over for this task: complete, or given up, which stops its upload.
@@ -133,108 +216,5 @@ impl SubtaskCheckpoints {
             // Older ones never complete after a newer one has.
             self.under_way.retain(|id, _| *id > checkpoint);
         }
-    }
-
-    fn async_part(
-        &mut self,
-        barrier: &CheckpointBarrier,
-        futures: Vec<(OperatorId, SnapshotFuture)>,
-        metrics: SubtaskMetrics,
-        since_nanos: u64,
-    ) -> SnapshotJob {
-        let stop = Arc::<AtomicBool>::default();
-        self.under_way.insert(barrier.checkpoint, stop.clone());
-        let part = AsyncPart {
-            barrier: *barrier,
-            futures,
-            metrics,
-            since_nanos,
-            stop,
-            storage: self.checkpointing.storage.clone(),
-            clock: self.clock.clone(),
-            signal: self.signal.clone(),
-            reporter: self.reporter.clone(),
-            operator_metrics: self.operator_metrics.clone(),
-        };
-        Box::new(move || part.run())
-    }
-}
-
-/// What is left to do of a task's snapshot after its synchronous part.
-struct AsyncPart {
-    barrier: CheckpointBarrier,
-    futures: Vec<(OperatorId, SnapshotFuture)>,
-    metrics: SubtaskMetrics,
-    since_nanos: u64,
-    stop: Arc<AtomicBool>,
-    storage: Arc<dyn CheckpointStorageAccess>,
-    clock: Arc<dyn Clock>,
-    signal: Arc<TaskSignal>,
-    reporter: Reporter,
-    operator_metrics: Arc<HashMap<OperatorId, Arc<OperatorMetrics>>>,
-}
-
-impl AsyncPart {
-    fn run(mut self) {
-        let task = self.reporter.task;
-        let _entered = tracing::info_span!("snapshot", checkpoint = self.barrier.checkpoint, %task).entered();
-        let futures = std::mem::take(&mut self.futures);
-        let mut operators = Vec::with_capacity(futures.len());
-        let written = catch_unwind(AssertUnwindSafe(|| self.write(futures, &mut operators)))
-            .unwrap_or_else(|panic| Err(self.reporter.panicked("write snapshot", &*panic)));
-        match written {
-            Ok(true) => return self.acknowledge(operators),
-            // Given up meanwhile: nobody waits for an answer.
-            Ok(false) => {}
-            Err(reason) => {
-                self.reporter
-                    .decline(self.barrier.checkpoint, FailureKind::TaskSnapshot, reason);
-            }
-        }
-        self.reporter.report(TaskEventKind::Unwanted {
-            checkpoint_id: self.barrier.checkpoint,
-            operators,
-        });
-    }
-
-    /// Writes operator by operator; `written` is what is there, also after a failure. Whether it came to the end.
-    fn write(
-        &self,
-        futures: Vec<(OperatorId, SnapshotFuture)>,
-        written: &mut Vec<(OperatorId, OperatorSubtaskState)>,
-    ) -> Result<bool> {
-        if self.is_stopped() {
-            return Ok(false);
-        }
-        let factory = self.storage.stream_factory(&self.barrier)?;
-        for (id, future) in futures {
-            if self.is_stopped() {
-                return Ok(false);
-            }
-            written.push((id, blame(&id, || future(&*factory))?));
-        }
-        Ok(true)
-    }
-
-    fn is_stopped(&self) -> bool {
-        self.stop.load(Ordering::Relaxed) || self.signal.is_cancelled()
-    }
-
-    fn acknowledge(mut self, operators: Vec<(OperatorId, OperatorSubtaskState)>) {
-        for (id, state) in &operators {
-            let size = state.state_size();
-            self.metrics.state_bytes += size;
-            self.metrics.checkpointed_bytes += state.checkpointed_size();
-            if let Some(metrics) = self.operator_metrics.get(id) {
-                metrics.state_size_bytes.store(size, Ordering::Relaxed);
-            }
-        }
-        self.metrics.async_ms = self.clock.monotonic_nanos().saturating_sub(self.since_nanos) / NANOS_PER_MS;
-        let report = SubtaskReport {
-            checkpoint: self.barrier.checkpoint,
-            operators,
-            metrics: self.metrics,
-        };
-        self.reporter.report(TaskEventKind::Acknowledge(Box::new(report)));
     }
 }

@@ -4,9 +4,10 @@
 //! *Frozen*: a stop with savepoint took its snapshot, and nothing may be emitted that the savepoint doesn't know.
 //! *Blocked*: an output is full; only messages are handled.
 
-use super::checkpointing::{Reporter, SubtaskCheckpoints};
+use super::checkpointing::{Alignment, Reporter, SubtaskCheckpoints};
 use super::deployment::TaskDeployment;
 use super::event::{TaskControl, TaskEventKind};
+use super::interrupt::Interrupt;
 use super::query::{StateQuery, not_keyed};
 use super::stream_task::Step;
 use super::visit::{
@@ -14,8 +15,9 @@ use super::visit::{
 };
 use super::{ChannelSender, TaskChain};
 use crate::channel::{GateItem, InputGate};
-use crate::element::{StreamElement, WatermarkStatus};
+use crate::element::{RecordBatch, StreamElement, WatermarkStatus};
 use crate::graph::ChainFactory;
+use crate::in_flight::InFlightRecorder;
 use crate::operator::{TaskInfo, VisitOrder};
 use crate::watermark::{StatusWatermarkValve, ValveOutput};
 use millpond_api::{InputStatus, Watermark};
@@ -36,11 +38,16 @@ pub(super) struct TaskCore {
     is_source: bool,
     valve: StatusWatermarkValve,
     aligner: BarrierAligner,
+    /// Gathers the records that barriers overtake.
+    in_flight: InFlightRecorder,
+    /// Bytes of records processed since the first barrier of the checkpoint that is being aligned.
+    processed_bytes: u64,
     checkpoints: SubtaskCheckpoints,
     clock: Arc<dyn Clock>,
     /// Which channels have delivered [`StreamElement::EndOfData`].
     channels_ended: Vec<bool>,
     ended: bool,
+    in_backlog: bool,
     frozen_by: Option<CheckpointId>,
     /// After so long a busy task sends batches that are not full.
     buffer_timeout_nanos: u64,
@@ -88,7 +95,13 @@ impl TaskCore {
         let core = TaskCore {
             is_source: deployment.is_source,
             valve: StatusWatermarkValve::new(channels),
-            aligner: BarrierAligner::new(checkpointing.mode, channels),
+            aligner: if checkpointing.overtaking {
+                BarrierAligner::unaligned(channels)
+            } else {
+                BarrierAligner::new(checkpointing.mode, channels)
+            },
+            in_flight: InFlightRecorder::new(deployment.channels),
+            processed_bytes: 0,
             checkpoints: SubtaskCheckpoints::new(
                 checkpointing,
                 clock.clone(),
@@ -102,6 +115,7 @@ impl TaskCore {
             clock,
             channels_ended: vec![false; channels],
             ended: false,
+            in_backlog: false,
             frozen_by: None,
             buffer_timeout_nanos: 0,
             flushed_nanos: now_nanos,
@@ -129,17 +143,32 @@ impl TaskCore {
                 flush(chain)?;
                 self.flushed_nanos = self.clock.monotonic_nanos();
             }
-            Step::Blocked => {}
+            Step::Blocked { .. } => {}
         }
         Ok(step)
     }
 
     fn work(&mut self, chain: &mut dyn TaskChain) -> Result<Step> {
-        if let Some(control) = self.gate.next_mail() {
-            return self.control(chain, control);
+        // Before the look: what comes after it is urgent again.
+        self.gate.signal().take_urgent();
+        match self.gate.next_notice() {
+            Some(GateItem::Mail(control)) => return self.control(chain, control),
+            Some(GateItem::Announced { channel, barrier }) => {
+                self.align(chain, AlignEvent::Announced { channel, barrier })?;
+                return Ok(Step::Progress);
+            }
+            Some(GateItem::Element { .. }) | None => {}
         }
+        let timeout = self.aligner.timeout();
+        if let Some((checkpoint, from_ms)) = timeout
+            && self.clock.now_ms() >= from_ms
+        {
+            self.align(chain, AlignEvent::TimedOut { checkpoint })?;
+            return Ok(Step::Progress);
+        }
+        let timeout_ms = timeout.map(|(_, from_ms)| from_ms);
         if !outputs_available(chain)? {
-            return Ok(Step::Blocked);
+            return Ok(Step::Blocked { until_ms: timeout_ms });
         }
         let timer = if self.may_emit() {
             next_processing_timer(chain)?
@@ -156,7 +185,9 @@ impl TaskCore {
             }
         }
         let source_until = if self.is_source && self.may_emit() {
-            match chain.poll_source()? {
+            let status = chain.poll_source()?;
+            self.note_backlog(status != InputStatus::EndOfInput && chain.is_processing_backlog());
+            match status {
                 InputStatus::MoreAvailable => return Ok(Step::Progress),
                 InputStatus::NothingAvailableUntil(until_ms) => Some(until_ms),
                 InputStatus::EndOfInput => return self.end_source(chain).map(|()| Step::Progress),
@@ -166,13 +197,24 @@ impl TaskCore {
         };
         match self.gate.next_item() {
             Some(GateItem::Mail(control)) => self.control(chain, control),
-            Some(GateItem::Element { channel, element }) => {
+            Some(GateItem::Announced { channel, barrier }) => {
+                self.align(chain, AlignEvent::Announced { channel, barrier })?;
+                Ok(Step::Progress)
+            }
+            Some(GateItem::Element {
+                channel,
+                element,
+                persist,
+            }) => {
+                if persist {
+                    self.in_flight.record(channel, &element);
+                }
                 self.element(chain, channel, element)?;
                 Ok(Step::Progress)
             }
             None if use_idle_time(chain)? => Ok(Step::Progress),
             None => Ok(Step::Idle {
-                until_ms: timer.into_iter().chain(source_until).min(),
+                until_ms: timer.into_iter().chain(source_until).chain(timeout_ms).min(),
             }),
         }
     }
@@ -229,10 +271,7 @@ impl TaskCore {
 
     fn element(&mut self, chain: &mut dyn TaskChain, channel: usize, element: StreamElement) -> Result<()> {
         match element {
-            StreamElement::Records(batch) => {
-                self.gate.signal().metrics().add_records_in(batch.len() as u64);
-                chain.process_records(self.gate.input_of(channel), batch)
-            }
+            StreamElement::Records(batch) => self.records(chain, channel, batch),
             StreamElement::Watermark(watermark) => {
                 let output = self.valve.input_watermark(channel, watermark);
                 self.event_time(chain, output)
@@ -241,12 +280,41 @@ impl TaskCore {
                 let output = self.valve.input_status(channel, status);
                 self.event_time(chain, output)
             }
-            StreamElement::Barrier(barrier) => self.align(chain, AlignEvent::Barrier { channel, barrier }),
+            StreamElement::Barrier(barrier) => {
+                if self.in_flight.checkpoint() == Some(barrier.checkpoint) {
+                    self.gate.stop_persisting(channel);
+                }
+                self.align(chain, AlignEvent::Barrier { channel, barrier })
+            }
             StreamElement::CancelBarrier(checkpoint) => {
                 self.align(chain, AlignEvent::CancelBarrier { channel, checkpoint })
             }
             StreamElement::EndOfData => self.end_channel(chain, channel),
             StreamElement::EndOfPartition => self.align(chain, AlignEvent::EndOfPartition { channel }),
+        }
+    }
+
+    /// Processes a batch up to an interruption; the rest goes back to where it came from.
+    fn records(&mut self, chain: &mut dyn TaskChain, channel: usize, batch: RecordBatch) -> Result<()> {
+        let (records, bytes) = (batch.len() as u64, batch.bytes());
+        let from_ms = self.aligner.timeout().map(|(_, from_ms)| from_ms);
+        let interrupt = Interrupt::new(self.gate.signal(), from_ms);
+        let rest = chain.process_records(self.gate.input_of(channel), batch, interrupt)?;
+        let (records_left, bytes_left) = rest.as_ref().map_or((0, 0), |r| (r.len() as u64, r.bytes()));
+        let metrics = self.gate.signal().metrics();
+        metrics.add_records_in(records.saturating_sub(records_left));
+        if self.aligner.is_aligning() {
+            self.processed_bytes += bytes.saturating_sub(bytes_left);
+        }
+        if let Some(rest) = rest {
+            self.gate.put_back(channel, rest);
+        }
+        Ok(())
+    }
+
+    fn note_backlog(&mut self, in_backlog: bool) {
+        if std::mem::replace(&mut self.in_backlog, in_backlog) != in_backlog {
+            self.reporter.report(TaskEventKind::ProcessingBacklog(in_backlog));
         }
     }
 
@@ -275,14 +343,60 @@ impl TaskCore {
                 AlignCommand::Snapshot {
                     barrier,
                     alignment_nanos,
+                    unaligned: false,
                     ..
                 } => {
-                    self.checkpoint(chain, &barrier, alignment_nanos)?;
+                    let processed_bytes = std::mem::take(&mut self.processed_bytes);
+                    let alignment = Alignment::Aligned {
+                        nanos: alignment_nanos,
+                        processed_bytes,
+                    };
+                    self.checkpoint(chain, &barrier, alignment)?;
                 }
-                AlignCommand::Abort { checkpoint, cause } => self.give_up(chain, checkpoint, cause)?,
+                AlignCommand::Snapshot { barrier, .. } => {
+                    self.in_flight.begin(barrier.checkpoint);
+                    self.checkpoint(chain, &barrier, Alignment::Unaligned)?;
+                }
+                AlignCommand::Persist { channel } => {
+                    let in_flight = &mut self.in_flight;
+                    if let Some(checkpoint) = in_flight.checkpoint() {
+                        self.gate
+                            .persist(channel, checkpoint, |e| in_flight.record(channel, e));
+                    }
+                }
+                AlignCommand::Overtake { channel } => {
+                    let in_flight = &mut self.in_flight;
+                    if let Some(checkpoint) = in_flight.checkpoint() {
+                        self.gate
+                            .overtake(channel, checkpoint, |e| in_flight.record(channel, e));
+                    }
+                }
+                AlignCommand::Persisted {
+                    checkpoint,
+                    alignment_nanos,
+                } => {
+                    self.stop_persisting();
+                    let processed_bytes = std::mem::take(&mut self.processed_bytes);
+                    let data = self.in_flight.finish();
+                    self.checkpoints
+                        .persisted(checkpoint, data, alignment_nanos, processed_bytes);
+                }
+                AlignCommand::StopPersisting { checkpoint } => {
+                    self.stop_persisting();
+                    self.in_flight.stop();
+                    self.checkpoints.not_persisted(checkpoint);
+                }
+                AlignCommand::Abort { checkpoint, cause } => {
+                    self.processed_bytes = 0;
+                    self.give_up(chain, checkpoint, cause)?;
+                }
             }
         }
         Ok(())
+    }
+
+    fn stop_persisting(&mut self) {
+        (0..self.gate.channels()).for_each(|channel| self.gate.stop_persisting(channel));
     }
 
     fn give_up(
@@ -319,14 +433,18 @@ impl TaskCore {
         if barrier.kind == (CheckpointKind::Stop { drain: true }) && !self.ended {
             self.end_source(chain)?;
         }
-        self.checkpoint(chain, &barrier, 0)
+        let alignment = Alignment::Aligned {
+            nanos: 0,
+            processed_bytes: 0,
+        };
+        self.checkpoint(chain, &barrier, alignment)
     }
 
     fn checkpoint(
         &mut self,
         chain: &mut dyn TaskChain,
         barrier: &CheckpointBarrier,
-        alignment_nanos: u64,
+        alignment: Alignment,
     ) -> Result<()> {
         each_operator(chain, VisitOrder::UpstreamFirst, |o| {
             o.prepare_snapshot_pre_barrier()
@@ -336,7 +454,7 @@ impl TaskCore {
         if barrier.kind.is_stop() {
             self.frozen_by = Some(barrier.checkpoint);
         }
-        self.checkpoints.snapshot(chain, barrier, alignment_nanos);
+        self.checkpoints.snapshot(chain, barrier, alignment);
         Ok(())
     }
 
@@ -375,7 +493,7 @@ impl TaskCore {
     pub(super) fn rest(&mut self, step: Step) {
         let until_ms = match step {
             Step::Idle { until_ms } => until_ms,
-            Step::Blocked => None,
+            Step::Blocked { until_ms } => until_ms,
             Step::Progress | Step::Finished => return,
         };
         let asleep_nanos = self.account_busy();
@@ -383,7 +501,7 @@ impl TaskCore {
         self.accounted_nanos = self.clock.monotonic_nanos();
         let slept = self.accounted_nanos.saturating_sub(asleep_nanos);
         let metrics = self.gate.signal().metrics();
-        if step == Step::Blocked {
+        if matches!(step, Step::Blocked { .. }) {
             metrics.add_backpressured_nanos(slept);
             self.accounted_backpressure += slept;
         } else {

@@ -3,6 +3,7 @@
 use super::event::TaskEvent;
 use crate::channel::{ChannelSender, InputGate};
 use crate::graph::{ChainFactory, OperatorDescription};
+use crate::in_flight::{InputChannel, RestoredChannel};
 use crate::operator::{OperatorMetrics, RestoredState, TaskInfo};
 use millpond_checkpoint::barrier::{CheckpointBarrier, CheckpointingMode};
 use millpond_checkpoint::coordinator::TaskId;
@@ -40,6 +41,8 @@ pub struct TaskCheckpointing {
     pub enabled: bool,
     /// Whether channels wait for each other's barriers.
     pub mode: CheckpointingMode,
+    /// Whether barriers may overtake the records in this task's channels: every edge into it allows that.
+    pub overtaking: bool,
     /// Where state goes.
     pub storage: Arc<dyn CheckpointStorageAccess>,
     /// What writes it.
@@ -75,6 +78,10 @@ pub struct TaskDeployment {
     pub operators: Vec<OperatorDeployment>,
     /// Its input, with a sender connected to every channel.
     pub gate: InputGate,
+    /// For each channel of the gate, what checkpoints know of it.
+    pub channels: Vec<InputChannel>,
+    /// Records in flight of the snapshot that it is restored from.
+    pub in_flight: Vec<RestoredChannel>,
     /// Its outputs, as [`ChainFactory::create`] wants them.
     pub outputs: Vec<Vec<ChannelSender>>,
     /// Its part in checkpoints.

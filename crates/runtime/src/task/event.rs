@@ -59,6 +59,8 @@ pub enum TaskEventKind {
     },
     /// All its inputs ended.
     EndOfData,
+    /// Its source began or ended to work off a backlog.
+    ProcessingBacklog(bool),
     /// It is over, well.
     Finished,
     /// It was cancelled.

@@ -15,12 +15,14 @@ mod core;
 mod deployment;
 mod driver;
 mod event;
+mod interrupt;
 mod metrics;
 pub(crate) mod query;
 pub mod scheduler;
 mod stream_task;
 #[cfg(test)]
 mod tests;
+mod upload;
 mod visit;
 
 pub use crate::channel::{ChannelSender, TaskMailbox};
@@ -30,6 +32,7 @@ pub use deployment::{
 };
 pub use driver::{Driven, drive, run_task_thread};
 pub use event::{SubtaskReport, TaskControl, TaskEvent, TaskEventKind};
+pub use interrupt::{Interrupt, RECORDS_BETWEEN_LOOKS};
 pub use metrics::TaskMetrics;
 pub use query::StateQuery;
 pub use stream_task::{Step, StreamTask};
@@ -41,11 +44,16 @@ use millpond_core::Result;
 
 /// The operators of one task, as the task sees them: the types are hidden in it.
 pub trait TaskChain {
-    /// Takes records of the input `input`.
+    /// Takes records of the input `input`. Returns those that it left for later because it was interrupted.
     ///
     /// # Errors
     /// The task fails.
-    fn process_records(&mut self, input: usize, records: RecordBatch) -> Result<()>;
+    fn process_records(
+        &mut self,
+        input: usize,
+        records: RecordBatch,
+        interrupt: Interrupt<'_>,
+    ) -> Result<Option<RecordBatch>>;
     /// Takes the combined watermark of all inputs. A source's chain is given [`Watermark::MAX`] when its input ended, and
     /// passes it on to what stands behind the source.
     ///
@@ -62,6 +70,10 @@ pub trait TaskChain {
     /// # Errors
     /// The task fails.
     fn poll_source(&mut self) -> Result<InputStatus>;
+    /// Whether a source works off a backlog, so that freshness doesn't matter now. False on a chain without one.
+    fn is_processing_backlog(&self) -> bool {
+        false
+    }
     /// Shows the visitor every operator (a source's own one, too) and every channel writer.
     ///
     /// # Errors

@@ -117,11 +117,11 @@ impl SeededScheduler {
         let code = match driven {
             Driven::Step(Step::Progress) => 1,
             Driven::Step(Step::Idle { .. }) => 2,
-            Driven::Step(Step::Blocked) => 3,
+            Driven::Step(Step::Blocked { .. }) => 3,
             Driven::Step(Step::Finished) | Driven::Over => 4,
         };
         slot.asleep = match driven {
-            Driven::Step(step @ (Step::Idle { .. } | Step::Blocked)) => Some(step),
+            Driven::Step(step @ (Step::Idle { .. } | Step::Blocked { .. })) => Some(step),
             _ => None,
         };
         let number = slot.number;
@@ -145,7 +145,7 @@ impl SeededScheduler {
     /// Moves the clock to the next time that somebody waits for.
     fn jump(&mut self) -> bool {
         let until = |slot: &Slot| match slot.asleep {
-            Some(Step::Idle { until_ms }) => until_ms,
+            Some(Step::Idle { until_ms } | Step::Blocked { until_ms }) => until_ms,
             _ => None,
         };
         let Some(next_ms) = self.tasks.iter().filter_map(until).min() else {
@@ -167,9 +167,14 @@ impl Slot {
     fn is_ready(&self, now_ms: i64) -> bool {
         match self.asleep {
             None => true,
-            Some(Step::Idle {
-                until_ms: Some(until_ms),
-            }) if until_ms <= now_ms => true,
+            Some(
+                Step::Idle {
+                    until_ms: Some(until_ms),
+                }
+                | Step::Blocked {
+                    until_ms: Some(until_ms),
+                },
+            ) if until_ms <= now_ms => true,
             Some(_) => self.task.signal().is_woken(),
         }
     }

@@ -8,11 +8,13 @@ use super::visit::each_operator;
 use super::{ChannelSender, TaskChain, TaskMetrics};
 use crate::channel::TaskSignal;
 use crate::graph::ChainFactory;
+use crate::in_flight::{InputChannel, RestoredChannel, read_channels};
 use crate::operator::{OperatorContext, TaskInfo, VisitOrder};
 use millpond_checkpoint::coordinator::TaskId;
 use millpond_core::config::options;
 use millpond_core::hash::HashMap;
 use millpond_core::{Configuration, Error, ErrorKind, OperatorId, Result};
+use millpond_state::stream::StateHandleReader;
 use std::any::Any;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -28,8 +30,11 @@ pub enum Step {
         /// Or before this time (milliseconds since the epoch).
         until_ms: Option<i64>,
     },
-    /// An output is full: nothing to do but for messages before it has room.
-    Blocked,
+    /// An output is full: nothing to do but for messages and barriers that overtake before it has room.
+    Blocked {
+        /// Or before this time (milliseconds since the epoch).
+        until_ms: Option<i64>,
+    },
     /// The task is over, well.
     Finished,
 }
@@ -53,12 +58,18 @@ struct Start {
     outputs: Vec<Vec<ChannelSender>>,
     contexts: HashMap<OperatorId, OperatorContext>,
     config: Arc<Configuration>,
+    channels: Vec<InputChannel>,
+    in_flight: Vec<RestoredChannel>,
+    state_reader: Arc<dyn StateHandleReader>,
 }
 
 impl StreamTask {
     /// A task that opens with its first step.
-    pub fn new(deployment: TaskDeployment) -> Self {
+    pub fn new(mut deployment: TaskDeployment) -> Self {
         let contexts = operator_contexts(&deployment);
+        let channels = deployment.channels.clone();
+        let in_flight = std::mem::take(&mut deployment.in_flight);
+        let state_reader = Arc::clone(&deployment.state_reader);
         let (core, factory, outputs, config) = TaskCore::new(deployment);
         StreamTask {
             core,
@@ -67,6 +78,9 @@ impl StreamTask {
                 outputs,
                 contexts,
                 config,
+                channels,
+                in_flight,
+                state_reader,
             })),
             chain: None,
         }
@@ -127,6 +141,9 @@ impl StreamTask {
             outputs,
             mut contexts,
             config,
+            channels,
+            in_flight,
+            state_reader,
         } = start;
         self.core
             .set_buffer_timeout(config.get(&options::BUFFER_TIMEOUT)?);
@@ -142,6 +159,9 @@ impl StreamTask {
             })?;
             operator.initialize(context)
         })?;
+        for (channel, elements) in read_channels(&in_flight, &channels, &*state_reader)? {
+            self.core.gate.restore(channel, elements);
+        }
         self.core.reporter.report(TaskEventKind::Running);
         Ok(())
     }

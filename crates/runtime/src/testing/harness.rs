@@ -4,7 +4,7 @@ use super::inline::InlineStreams;
 use super::recorder::{Element, Recorded, RecordedSide};
 use crate::element::{Batch, RecordBatch};
 use crate::operator::{ChainVisitor, OperatorContext, OperatorMetrics, StreamOperator};
-use crate::task::TaskChain;
+use crate::task::{Interrupt, TaskChain};
 use millpond_api::{InputStatus, NO_TIMESTAMP, OutputTag, Watermark};
 use millpond_checkpoint::barrier::{CheckpointBarrier, CheckpointKind};
 use millpond_core::host::{Clock, ManualClock};
@@ -45,7 +45,9 @@ impl<Out> HarnessCore<Out> {
     fn process<T: Send + 'static>(&mut self, input: usize, value: T, timestamp: i64) -> Result<()> {
         let mut batch = Batch::with_capacity(1);
         batch.push(value, timestamp);
-        self.chain.process_records(input, RecordBatch::new(batch))
+        self.chain
+            .process_records(input, RecordBatch::new(batch), Interrupt::never())
+            .map(drop)
     }
 
     /// Moves event time to `timestamp`.
@@ -115,11 +117,7 @@ impl<Out> HarnessCore<Out> {
     }
 
     fn snapshot_as(&mut self, checkpoint_id: u64, kind: CheckpointKind) -> Result<OperatorSubtaskState> {
-        let barrier = CheckpointBarrier {
-            checkpoint: checkpoint_id,
-            timestamp_ms: self.clock.now_ms(),
-            kind,
-        };
+        let barrier = CheckpointBarrier::new(checkpoint_id, self.clock.now_ms(), kind);
         let mut state = None;
         each_operator(&mut *self.chain, |operator| {
             operator.prepare_snapshot_pre_barrier()

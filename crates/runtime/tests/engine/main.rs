@@ -10,6 +10,7 @@ mod regions;
 mod savepoints;
 mod snapshot_kinds;
 mod types;
+mod unaligned;
 
 use millpond_api::function::{KeyedContext, KeyedProcessFunction, RuntimeContext};
 use millpond_api::{Collector, WatermarkStrategy};

@@ -3,10 +3,15 @@
 //! They are Flink's `org.apache.flink.runtime.state` handles as plain data; the checkpoint layer writes them into
 //! `_metadata`.
 
+mod channel;
 mod keyed;
 mod operator;
 mod stream;
 
+pub use channel::{
+    ChannelStateHandle, InputChannelInfo, InputChannelStateHandle, ResultSubpartitionInfo,
+    ResultSubpartitionStateHandle,
+};
 pub use keyed::{
     HandleAndLocalPath, IncrementalRemoteKeyedStateHandle, KeyGroupsStateHandle, KeyedStateHandle,
     NO_OFFSET_SET,
@@ -25,11 +30,21 @@ pub struct OperatorSubtaskState {
     pub raw_operator: Vec<OperatorStateHandle>,
     /// What the operator wrote by itself, by key group ([`crate::raw`]).
     pub raw_keyed: Vec<KeyedStateHandle>,
+    /// Records that were on their way to the operator; of an unaligned checkpoint only.
+    pub input_channel: Vec<InputChannelStateHandle>,
+    /// Records that the operator had emitted and that were still with it. Only Flink's checkpoints have them: here a
+    /// channel is one queue, and its receiver stores all of it.
+    pub result_subpartition: Vec<ResultSubpartitionStateHandle>,
 }
 
 impl OperatorSubtaskState {
-    /// Every stream handle that it names.
+    /// Every stream handle that it names; one that several channels share may come more than once.
     pub fn streams(&self) -> impl Iterator<Item = &StreamStateHandle> {
+        self.state_streams()
+            .chain(self.input_channel.iter().map(|h| &h.stream))
+            .chain(self.result_subpartition.iter().map(|h| &h.stream))
+    }
+    fn state_streams(&self) -> impl Iterator<Item = &StreamStateHandle> {
         let operator = self.managed_operator.iter().chain(&self.raw_operator);
         let keyed = self.managed_keyed.iter().chain(&self.raw_keyed);
         operator
@@ -38,7 +53,13 @@ impl OperatorSubtaskState {
     }
     /// The bytes that the state takes, shared files counted in full (Flink's `stateSize`).
     pub fn state_size(&self) -> u64 {
-        self.streams().map(StreamStateHandle::size).sum()
+        let state: u64 = self.state_streams().map(StreamStateHandle::size).sum();
+        state + self.channel_state_size()
+    }
+    /// The bytes of records that were on their way.
+    pub fn channel_state_size(&self) -> u64 {
+        let input: u64 = self.input_channel.iter().map(|h| h.size).sum();
+        input + self.result_subpartition.iter().map(|h| h.size).sum::<u64>()
     }
     /// The bytes that this checkpoint itself added (Flink's `checkpointedSize`).
     pub fn checkpointed_size(&self) -> u64 {
@@ -46,6 +67,7 @@ impl OperatorSubtaskState {
         let keyed = self.managed_keyed.iter().chain(&self.raw_keyed);
         operator.map(|h| h.stream.size()).sum::<u64>()
             + keyed.map(KeyedStateHandle::checkpointed_size).sum::<u64>()
+            + self.channel_state_size()
     }
     /// Whether it holds nothing.
     pub fn is_empty(&self) -> bool {
@@ -53,5 +75,7 @@ impl OperatorSubtaskState {
             && self.managed_keyed.is_empty()
             && self.raw_operator.is_empty()
             && self.raw_keyed.is_empty()
+            && self.input_channel.is_empty()
+            && self.result_subpartition.is_empty()
     }
 }

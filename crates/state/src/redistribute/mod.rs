@@ -14,7 +14,8 @@ pub use operator::redistribute_operator_state;
 use crate::handle::{KeyedStateHandle, OperatorStateHandle, OperatorSubtaskState};
 
 /// The state of each of `new_parallelism` instances, from that of all old instances: managed and raw state by the rules of
-/// [`redistribute_keyed_state`] and [`redistribute_operator_state`].
+/// [`redistribute_keyed_state`] and [`redistribute_operator_state`]. Channel state isn't in it: who gets that depends on the
+/// job's edges, which the engine knows.
 pub fn redistribute_state(
     old: &[OperatorSubtaskState],
     new_parallelism: u32,
@@ -41,6 +42,7 @@ pub fn redistribute_state(
             managed_operator: managed.1,
             raw_keyed: raw.0,
             raw_operator: raw.1,
+            ..OperatorSubtaskState::default()
         })
         .collect()
 }

@@ -7,7 +7,7 @@ use ::serde::de::DeserializeOwned;
 use millpond_core::hash::HashMap;
 use std::any::{Any, TypeId};
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 /// A job's own serializers, one for each type that has one.
 ///
@@ -59,11 +59,37 @@ impl SerializerRegistry {
             .cloned()
     }
 
+    /// Makes the type's default serializer the one for `T`, where only the name of a type is known: records on their way
+    /// between operators are stored by it.
+    pub fn register_type<T: StateType>(&mut self) {
+        self.register::<T>(T::serializer());
+    }
+
+    /// The serializer that was registered for `T`; for a basic type (a number, a `bool`, a `String`, bytes) else its own.
+    pub fn get_or_basic<T: 'static>(&self) -> Option<SharedSerializer<T>> {
+        self.get().or_else(|| BASIC.get())
+    }
+
     /// The serializer that was registered for `T`, else `T`'s own.
     pub fn get_or_default<T: StateType>(&self) -> SharedSerializer<T> {
         self.get().unwrap_or_else(T::serializer)
     }
 }
+
+/// The types that need no registration.
+static BASIC: LazyLock<SerializerRegistry> = LazyLock::new(|| {
+    let mut basic = SerializerRegistry::default();
+    basic.register_type::<bool>();
+    basic.register_type::<i8>();
+    basic.register_type::<i16>();
+    basic.register_type::<i32>();
+    basic.register_type::<i64>();
+    basic.register_type::<f32>();
+    basic.register_type::<f64>();
+    basic.register_type::<String>();
+    basic.register_type::<Vec<u8>>();
+    basic
+});
 
 impl fmt::Debug for SerializerRegistry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -44,13 +44,7 @@ pub(in crate::server) fn checkpoints(d: &JobDetails) -> Checkpoints {
 
 /// One checkpoint with its tasks; `None` when the statistics don't hold it (any more).
 pub(in crate::server) fn checkpoint(d: &JobDetails, id: u64) -> Option<Checkpoint> {
-    let s = &d.checkpoints;
-    let latest = [&s.latest_completed, &s.latest_savepoint, &s.latest_failed];
-    let stats = s
-        .history
-        .iter()
-        .chain(latest.into_iter().flatten())
-        .find(|c| c.checkpoint == id)?;
+    let stats = find(d, id)?;
     let mut checkpoint = one(stats);
     checkpoint.tasks = d
         .vertices
@@ -61,6 +55,16 @@ pub(in crate::server) fn checkpoint(d: &JobDetails, id: u64) -> Option<Checkpoin
     Some(checkpoint)
 }
 
+/// What the statistics hold of a checkpoint.
+pub(super) fn find(d: &JobDetails, id: u64) -> Option<&CheckpointStats> {
+    let s = &d.checkpoints;
+    let latest = [&s.latest_completed, &s.latest_savepoint, &s.latest_failed];
+    s.history
+        .iter()
+        .chain(latest.into_iter().flatten())
+        .find(|c| c.checkpoint == id)
+}
+
 fn one(c: &CheckpointStats) -> Checkpoint {
     Checkpoint {
         class_name: c.status.as_str().to_lowercase(),
@@ -68,6 +72,7 @@ fn one(c: &CheckpointStats) -> Checkpoint {
         status: c.status.as_str().to_string(),
         is_savepoint: c.kind.is_savepoint(),
         checkpoint_type: match c.kind {
+            CheckpointKind::Checkpoint if c.unaligned => "UNALIGNED_CHECKPOINT",
             CheckpointKind::Checkpoint => "CHECKPOINT",
             CheckpointKind::Savepoint | CheckpointKind::NativeSavepoint => "SAVEPOINT",
             CheckpointKind::Stop { .. } => "SYNC_SAVEPOINT",
@@ -78,6 +83,9 @@ fn one(c: &CheckpointStats) -> Checkpoint {
         checkpointed_size: c.checkpointed_bytes,
         state_size: c.state_bytes,
         end_to_end_duration: c.end_to_end_ms,
+        alignment_buffered: 0,
+        processed_data: c.processed_bytes,
+        persisted_data: c.persisted_bytes,
         num_subtasks: c.subtasks as u64,
         num_acknowledged_subtasks: c.tasks.len() as u64,
         tasks: BTreeMap::new(),
@@ -90,7 +98,7 @@ fn one(c: &CheckpointStats) -> Checkpoint {
     }
 }
 
-fn task(c: &CheckpointStats, number: usize, vertex: &VertexDetails) -> CheckpointTask {
+pub(super) fn task(c: &CheckpointStats, number: usize, vertex: &VertexDetails) -> CheckpointTask {
     let own: Vec<&SubtaskStats> = c
         .tasks
         .iter()
@@ -118,6 +126,9 @@ fn task(c: &CheckpointStats, number: usize, vertex: &VertexDetails) -> Checkpoin
         checkpointed_size: sum(|m| m.checkpointed_bytes),
         state_size: sum(|m| m.state_bytes),
         end_to_end_duration: latest.unwrap_or(-1),
+        alignment_buffered: 0,
+        processed_data: sum(|m| m.processed_bytes),
+        persisted_data: sum(|m| m.persisted_bytes),
         num_subtasks: u64::from(vertex.parallelism),
         num_acknowledged_subtasks: own.len() as u64,
         sync_duration: over(|m| m.sync_ms),
@@ -140,7 +151,7 @@ fn min_max_avg(values: impl Iterator<Item = u64> + Clone) -> MinMaxAvg {
     }
 }
 
-fn quantiles(values: impl Iterator<Item = i64>) -> Quantiles {
+pub(super) fn quantiles(values: impl Iterator<Item = i64>) -> Quantiles {
     let mut sorted: Vec<i64> = values.collect();
     sorted.sort_unstable();
     let (Some(min), Some(max)) = (sorted.first(), sorted.last()) else {

@@ -2,6 +2,8 @@
 
 mod checkpoints;
 mod jobs;
+mod subtasks;
 
 pub(super) use checkpoints::{checkpoint, checkpoints};
 pub(super) use jobs::{exceptions, job, job_summary, overview};
+pub(super) use subtasks::subtasks;

@@ -7,7 +7,7 @@ use crate::graph::node::{ErasedOutput, NodeFactory, never_chained};
 use crate::operator::{
     ChainOutput, ChainVisitor, OperatorContext, SnapshotFuture, StreamOperator, VisitOrder, blame,
 };
-use crate::task::TaskChain;
+use crate::task::{Interrupt, TaskChain};
 use millpond_api::{InputStatus, Source, Watermark, WatermarkStrategy};
 use millpond_checkpoint::barrier::CheckpointBarrier;
 use millpond_core::{Error, OperatorId, Result};
@@ -57,7 +57,12 @@ struct Core<S: Source> {
 }
 
 impl<S: Source> TaskChain for SourceHead<S> {
-    fn process_records(&mut self, _input: usize, _records: RecordBatch) -> Result<()> {
+    fn process_records(
+        &mut self,
+        _input: usize,
+        _records: RecordBatch,
+        _interrupt: Interrupt<'_>,
+    ) -> Result<Option<RecordBatch>> {
         Err(Error::illegal_state("receive records", "a source has no input"))
     }
     fn process_watermark(&mut self, watermark: Watermark) -> Result<()> {
@@ -70,6 +75,9 @@ impl<S: Source> TaskChain for SourceHead<S> {
     fn poll_source(&mut self) -> Result<InputStatus> {
         let Core { operator, id, out } = &mut self.core;
         blame(id, || operator.poll(&mut **out))
+    }
+    fn is_processing_backlog(&self) -> bool {
+        self.core.operator.is_processing_backlog()
     }
     fn visit(&mut self, visitor: &mut dyn ChainVisitor) -> Result<()> {
         match visitor.order() {

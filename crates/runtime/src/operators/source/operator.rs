@@ -142,6 +142,12 @@ impl<S: Source> SourceOperator<S> {
         Ok(status)
     }
 
+    pub(super) fn is_processing_backlog(&self) -> bool {
+        self.opened
+            .as_ref()
+            .is_some_and(|o| o.reader.is_processing_backlog())
+    }
+
     pub(super) fn pass_watermark(
         &mut self,
         watermark: Watermark,

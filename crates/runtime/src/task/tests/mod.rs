@@ -6,3 +6,4 @@ mod protocol;
 mod seeded;
 mod support;
 mod threads;
+mod unaligned;

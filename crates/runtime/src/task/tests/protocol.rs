@@ -134,7 +134,9 @@ impl Bench {
                     ..
                 } => "end".into(),
                 crate::channel::GateItem::Element { .. } => "other".into(),
-                crate::channel::GateItem::Mail(_) => "mail".into(),
+                crate::channel::GateItem::Mail(_) | crate::channel::GateItem::Announced { .. } => {
+                    "mail".into()
+                }
             })
             .collect()
     }
@@ -395,11 +397,11 @@ fn a_task_whose_output_is_full_still_answers_messages() {
         ..one_to_one()
     };
     let mut bench = Bench::source(&job);
-    assert_eq!(bench.run(), Step::Blocked);
+    assert_eq!(bench.run(), Step::Blocked { until_ms: None });
     let queued = bench.gates[0].queued();
     assert!((4..8).contains(&queued), "{queued}");
     bench.tell(checkpoint(1));
-    assert_eq!(bench.run(), Step::Blocked);
+    assert_eq!(bench.run(), Step::Blocked { until_ms: None });
     assert_eq!(bench.gates[0].queued(), queued + 1);
     assert_eq!(job.log.take(), ["source snapshot 1"]);
     assert_eq!(bench.sent(0).last().map(String::as_str), Some("barrier 1"));

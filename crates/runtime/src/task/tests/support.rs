@@ -3,26 +3,23 @@
 use crate::channel::{GateConfig, InputGate, Partitioner, RecordWriter, SendMode};
 use crate::element::{RecordBatch, WatermarkStatus};
 use crate::graph::{ChainFactory, Exchange, OperatorDescription};
+use crate::in_flight::{ChannelPart, InputChannel, RestoredChannel, StreamElementCodec};
 use crate::operator::{
-    ChainLink, ChainOutput, ChainVisitor, ChainedOperator, OneInputOperator, OperatorContext, RestoredState,
-    SnapshotFuture, StreamOperator, TaskInfo, VisitOrder, WatermarkGauge,
+    ChainLink, ChainOutput, ChainVisitor, ChainedOperator, OneInputHead, OneInputOperator, OperatorContext,
+    RestoredState, SnapshotFuture, StreamOperator, TaskInfo, VisitOrder, WatermarkGauge,
 };
 use crate::task::*;
-use bytes::Bytes;
 use millpond_api::{InputStatus, NO_TIMESTAMP, Output, Watermark};
-use millpond_checkpoint::barrier::{CheckpointBarrier, CheckpointKind, CheckpointingMode};
+use millpond_checkpoint::barrier::{AlignmentType, CheckpointBarrier, CheckpointKind, CheckpointingMode};
 use millpond_checkpoint::coordinator::TaskId;
 use millpond_core::host::Clock;
 use millpond_core::{Configuration, Error, JobId, OperatorId, Result};
 use millpond_state::handle::{
-    ByteStreamStateHandle, OperatorStateHandle, OperatorSubtaskState, StreamStateHandle,
+    ByteStreamStateHandle, InputChannelInfo, OperatorStateHandle, OperatorSubtaskState, StreamStateHandle,
 };
-use millpond_state::stream::{
-    CheckpointOutputStream, CheckpointStreamFactory, CheckpointedStateScope, StateHandleReader,
-};
+use millpond_state::stream::CheckpointStreamFactory;
+use millpond_state::stream::memory::MemoryStreams;
 use std::collections::BTreeMap;
-use std::io::Read;
-use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
 pub(super) const MAX_PARALLELISM: u32 = 128;
@@ -43,12 +40,13 @@ impl Log {
     }
 }
 
-/// Storage without files: the state of these tests stands in its handles.
-pub(super) struct NoFiles {
+/// Storage in memory that may refuse.
+pub(super) struct Storage {
+    pub(super) streams: MemoryStreams,
     pub(super) refuses: bool,
 }
 
-impl CheckpointStorageAccess for NoFiles {
+impl CheckpointStorageAccess for Storage {
     fn stream_factory(&self, _barrier: &CheckpointBarrier) -> Result<Arc<dyn CheckpointStreamFactory>> {
         if self.refuses {
             return Err(Error::new(
@@ -57,22 +55,7 @@ impl CheckpointStorageAccess for NoFiles {
                 "the disk is full",
             ));
         }
-        Ok(Arc::new(NoFiles { refuses: true }))
-    }
-}
-
-impl CheckpointStreamFactory for NoFiles {
-    fn create(&self, _scope: CheckpointedStateScope) -> Result<Box<dyn CheckpointOutputStream>> {
-        Err(Error::illegal_state("create stream", "no files here"))
-    }
-}
-
-impl StateHandleReader for NoFiles {
-    fn open(&self, _handle: &StreamStateHandle) -> Result<Box<dyn Read + Send>> {
-        Err(Error::illegal_state("open stream", "no files here"))
-    }
-    fn read_range(&self, _handle: &StreamStateHandle, _range: Range<u64>) -> Result<Bytes> {
-        Err(Error::illegal_state("read stream", "no files here"))
+        Ok(Arc::new(self.streams.clone()))
     }
 }
 
@@ -115,15 +98,20 @@ pub(super) fn numbers_in(state: &OperatorSubtaskState) -> Vec<i64> {
 }
 
 pub(super) fn barrier(checkpoint: u64, kind: CheckpointKind) -> CheckpointBarrier {
-    CheckpointBarrier {
-        checkpoint,
-        timestamp_ms: 0,
-        kind,
-    }
+    CheckpointBarrier::new(checkpoint, 0, kind)
 }
 
 pub(super) fn checkpoint(id: u64) -> TaskControl {
     TaskControl::TriggerCheckpoint(barrier(id, CheckpointKind::Checkpoint))
+}
+
+/// The trigger of a checkpoint whose barriers may overtake.
+pub(super) fn checkpoint_as(id: u64, timestamp_ms: i64, alignment: AlignmentType) -> TaskControl {
+    TaskControl::TriggerCheckpoint(CheckpointBarrier {
+        timestamp_ms,
+        alignment,
+        ..barrier(id, CheckpointKind::Checkpoint)
+    })
 }
 
 /// What a [`Numbers`] source does.
@@ -180,7 +168,12 @@ impl Numbers {
 }
 
 impl TaskChain for Numbers {
-    fn process_records(&mut self, _input: usize, _records: RecordBatch) -> Result<()> {
+    fn process_records(
+        &mut self,
+        _input: usize,
+        _records: RecordBatch,
+        _interrupt: Interrupt<'_>,
+    ) -> Result<Option<RecordBatch>> {
         Err(Error::illegal_state("take records", "a source has no input"))
     }
     fn process_watermark(&mut self, watermark: Watermark) -> Result<()> {
@@ -386,33 +379,9 @@ impl<T> ChainOutput<T> for Nowhere {
     }
 }
 
-/// A chain of one operator behind channels.
-struct Head<O: OneInputOperator>(ChainLink<O>);
-
-impl<O: OneInputOperator> TaskChain for Head<O> {
-    fn process_records(&mut self, _input: usize, records: RecordBatch) -> Result<()> {
-        records
-            .downcast::<O::In>()?
-            .into_iter()
-            .try_for_each(|(v, t)| self.0.collect(v, t))
-    }
-    fn process_watermark(&mut self, watermark: Watermark) -> Result<()> {
-        self.0.emit_watermark(watermark)
-    }
-    fn process_watermark_status(&mut self, status: WatermarkStatus) -> Result<()> {
-        self.0.emit_watermark_status(status)
-    }
-    fn poll_source(&mut self) -> Result<InputStatus> {
-        Err(Error::illegal_state("poll source", "no source"))
-    }
-    fn visit(&mut self, visitor: &mut dyn ChainVisitor) -> Result<()> {
-        self.0.visit(visitor)
-    }
-}
-
 /// The chain whose one operator is `operator`, with nothing behind it.
 pub(super) fn head(operator: impl OneInputOperator, id: OperatorId) -> Box<dyn TaskChain> {
-    Box::new(Head(ChainLink::new(operator, id, Box::new(Nowhere))))
+    Box::new(OneInputHead::new(ChainLink::new(operator, id, Box::new(Nowhere))))
 }
 
 /// A factory from a closure.
@@ -432,6 +401,22 @@ pub(super) fn key_group(value: &i64) -> u32 {
     millpond_types::key_group::key_group_for_hash(*value as i32, MAX_PARALLELISM)
 }
 
+/// What checkpoints know of the channel from source `channel`.
+pub(super) fn channel_from(channel: u32) -> InputChannel {
+    InputChannel {
+        info: InputChannelInfo { gate: 0, channel },
+        codec: Some(Arc::new(codec())),
+    }
+}
+
+/// Writes numbers in flight.
+pub(super) fn codec() -> StreamElementCodec<i64> {
+    StreamElementCodec::new(
+        <i64 as millpond_types::StateType>::serializer(),
+        Some(Arc::new(key_group)),
+    )
+}
+
 /// Sources of numbers, an edge, sinks that keep them.
 pub(super) struct Job {
     pub(super) sources: u32,
@@ -442,6 +427,9 @@ pub(super) struct Job {
     pub(super) timer_ms: Option<i64>,
     pub(super) mode: SendMode,
     pub(super) checkpointing: CheckpointingMode,
+    /// Whether barriers may overtake records.
+    pub(super) overtaking: bool,
+    pub(super) streams: MemoryStreams,
     pub(super) storage_refuses: bool,
     pub(super) restored: BTreeMap<TaskId, OperatorSubtaskState>,
     pub(super) config: Configuration,
@@ -465,6 +453,8 @@ impl Job {
             timer_ms: None,
             mode,
             checkpointing: CheckpointingMode::ExactlyOnce,
+            overtaking: false,
+            streams: MemoryStreams::default(),
             storage_refuses: false,
             restored: BTreeMap::new(),
             config: Configuration::new(),
@@ -482,6 +472,8 @@ impl Job {
         let gate = |channels: u32| {
             let config = GateConfig {
                 capacity: 4,
+                overdraft: 0,
+                overtaking: self.overtaking,
                 mode: self.mode,
                 ..GateConfig::new(vec![0; channels as usize])
             };
@@ -572,12 +564,16 @@ impl Job {
                 restored,
                 metrics: Arc::default(),
             }],
+            channels: (0..gate.channels() as u32).map(channel_from).collect(),
+            in_flight: self.in_flight_of(id),
             gate,
             outputs,
             checkpointing: TaskCheckpointing {
                 enabled: true,
                 mode: self.checkpointing,
-                storage: Arc::new(NoFiles {
+                overtaking: self.overtaking,
+                storage: Arc::new(Storage {
+                    streams: self.streams.clone(),
                     refuses: self.storage_refuses,
                 }),
                 executor,
@@ -587,9 +583,24 @@ impl Job {
             clock,
             config: Arc::new(self.config.clone()),
             serializers: Arc::default(),
-            state_reader: Arc::new(NoFiles { refuses: false }),
+            state_reader: Arc::new(self.streams.clone()),
             events: Arc::new(move |event| events.lock().unwrap().push(event)),
         }
+    }
+
+    /// The records in flight of the restored state, back into the channels that they were in.
+    fn in_flight_of(&self, id: TaskId) -> Vec<RestoredChannel> {
+        let state = self.restored.get(&id).cloned().unwrap_or_default();
+        let restored = state.input_channel.into_iter().map(|handle| RestoredChannel {
+            channel: handle.info.channel as usize,
+            parts: vec![ChannelPart {
+                stream: handle.stream,
+                offset: handle.offsets[0],
+            }],
+            key_groups: None,
+            watermarks: true,
+        });
+        restored.collect()
     }
 
     fn source_factory(&self, operator: OperatorId) -> Arc<dyn ChainFactory> {

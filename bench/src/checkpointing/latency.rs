@@ -1,0 +1,155 @@
+//! How long a record takes from the generator to the sink at half load, with a checkpoint each second of 1 GB of state.
+
+use super::with_folder;
+use millpond::prelude::*;
+use millpond_core::host::{SystemClock, sleep};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+/// A million keys with a kilobyte each.
+const KEYS: u64 = 1_000_000;
+const VALUE_BYTES: usize = 1_000;
+const MEASURED: Duration = Duration::from_secs(12);
+
+/// Latencies by powers of two of a microsecond, each in eighths.
+struct Histogram {
+    counts: Vec<AtomicU64>,
+    on: AtomicBool,
+}
+
+const EIGHTHS: u32 = 3;
+
+impl Histogram {
+    fn new() -> Arc<Self> {
+        Arc::new(Histogram {
+            counts: (0..64 << EIGHTHS).map(|_| AtomicU64::new(0)).collect(),
+            on: AtomicBool::new(false),
+        })
+    }
+    fn note(&self, micros: u64) {
+        if self.on.load(Ordering::Relaxed) {
+            let micros = micros.max(1 << EIGHTHS);
+            let power = micros.ilog2();
+            let eighth = (micros >> (power - EIGHTHS)) & ((1 << EIGHTHS) - 1);
+            let at = ((power as usize) << EIGHTHS) + eighth as usize;
+            if let Some(count) = self.counts.get(at) {
+                count.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+    /// The least upper bound in milliseconds of a share of all.
+    fn quantile_ms(&self, share: f64) -> f64 {
+        let total: u64 = self.counts.iter().map(|c| c.load(Ordering::Relaxed)).sum();
+        let wanted = (total as f64 * share).ceil() as u64;
+        let mut seen = 0;
+        for (at, count) in self.counts.iter().enumerate() {
+            seen += count.load(Ordering::Relaxed);
+            if seen >= wanted {
+                let (power, eighth) = (at >> EIGHTHS, at & ((1 << EIGHTHS) - 1));
+                let upper = (1_u64 << power) + ((eighth as u64 + 1) << (power - EIGHTHS as usize));
+                return upper as f64 / 1000.0;
+            }
+        }
+        0.0
+    }
+}
+
+/// Replaces the value of a key.
+#[derive(Default)]
+struct Replace {
+    value: ValueState<Vec<u8>>,
+}
+
+impl KeyedProcessFunction for Replace {
+    type Key = i64;
+    type In = (i64, u64);
+    type Out = u64;
+
+    fn open(&mut self, ctx: &mut RuntimeContext<'_, i64>) -> Result<()> {
+        self.value = ctx.state(ValueStateDescriptor::new("value"))?;
+        Ok(())
+    }
+    fn process_element(
+        &mut self,
+        (key, stamp): (i64, u64),
+        _ctx: &mut KeyedContext<'_, i64>,
+        out: &mut Collector<'_, u64>,
+    ) -> Result<()> {
+        self.value.update(vec![key as u8; VALUE_BYTES])?;
+        out.collect(stamp);
+        Ok(())
+    }
+}
+
+pub(super) fn run(suite: &str, options: &[(&str, &str)]) -> Result<()> {
+    let full = measure(options, None)?;
+    let half = measure(options, Some(full.records_per_second / 2))?;
+    println!("{suite} latency_p50_ms {:.1}", half.histogram.quantile_ms(0.5));
+    println!("{suite} latency_p999_ms {:.1}", half.histogram.quantile_ms(0.999));
+    println!(
+        "# {suite}: {} records a second, half of the {} possible; {} checkpoints of {} MB",
+        half.records_per_second,
+        full.records_per_second,
+        half.checkpoints,
+        half.state_bytes >> 20
+    );
+    Ok(())
+}
+
+struct Measured {
+    records_per_second: u64,
+    checkpoints: u64,
+    state_bytes: u64,
+    histogram: Arc<Histogram>,
+}
+
+fn measure(options: &[(&str, &str)], rate: Option<u64>) -> Result<Measured> {
+    with_folder(options, |env| {
+        env.set_parallelism(1)
+            .enable_checkpointing(Duration::from_secs(1));
+        env.set_option("execution.checkpointing.incremental", true);
+        // A batch is sent when it is ten milliseconds old, full or not.
+        env.set_option("execution.buffer-timeout.interval", "10 ms");
+        let (histogram, clock) = (Histogram::new(), SystemClock::shared());
+        let records = Arc::new(AtomicU64::new(0));
+        let stamp = Arc::clone(&clock);
+        let mut source =
+            DataGeneratorSource::new(move |i| ((i % KEYS) as i64, stamp.monotonic_nanos() / 1000), None);
+        if let Some(rate) = rate {
+            source = source.rate_per_second(rate.max(1));
+        }
+        let (sink_clock, noted, counted) = (Arc::clone(&clock), Arc::clone(&histogram), Arc::clone(&records));
+        env.from_source(source, WatermarkStrategy::no_watermarks(), "stamps")
+            .key_by(|(key, _)| *key)
+            .process(Replace::default)
+            .map(move |stamp| {
+                counted.fetch_add(1, Ordering::Relaxed);
+                noted.note((sink_clock.monotonic_nanos() / 1000).saturating_sub(stamp));
+            })
+            .sink_to(DiscardingSink::new());
+        let job = env.execute_async("latency")?;
+        // Every key has its value, and a checkpoint has all of it.
+        while records.load(Ordering::Relaxed) < 2 * KEYS && !job.is_over() {
+            sleep(Duration::from_millis(100));
+        }
+        sleep(Duration::from_secs(2));
+        let before = (
+            records.load(Ordering::Relaxed),
+            job.details().checkpoints.counts.completed,
+        );
+        histogram.on.store(true, Ordering::Relaxed);
+        sleep(MEASURED);
+        histogram.on.store(false, Ordering::Relaxed);
+        let passed = records.load(Ordering::Relaxed).saturating_sub(before.0);
+        let stats = job.details().checkpoints;
+        job.cancel();
+        // It was cancelled, so this is an error.
+        let _ = job.wait();
+        Ok(Measured {
+            records_per_second: passed / MEASURED.as_secs().max(1),
+            checkpoints: stats.counts.completed.saturating_sub(before.1),
+            state_bytes: stats.latest_completed.map_or(0, |c| c.state_bytes),
+            histogram,
+        })
+    })
+}
