@@ -94,7 +94,7 @@ fn find_folder(file_systems: &FileSystems, given: Location) -> Result<Location> 
         return Ok(location);
     }
     let listing = folder.list()?;
-    if folder.is_virtual() && listing.folders.is_empty() && listing.files.is_empty() {
+    if folder.local().is_none() && listing.folders.is_empty() && listing.files.is_empty() {
         return Err(nothing_there(file_systems, &location));
     }
     let mut inside = Vec::new();
@@ -167,7 +167,7 @@ fn names(file_systems: &FileSystems, location: &Location) -> Option<Vec<String>>
         .into_iter()
         .chain(listing.files.into_iter().map(|(n, _)| n))
         .collect();
-    (!names.is_empty() || !folder.is_virtual()).then_some(names)
+    (!names.is_empty() || folder.local().is_some()).then_some(names)
 }
 
 fn list(names: &[String]) -> String {

@@ -70,12 +70,13 @@ fn stores_that_are_away_are_said_to_be_away() {
         &options,
         &["connection refused", "nothing is lost"],
     );
+    // Hadoop's default is to go on trying for minutes.
+    let conf = tempfile::tempdir().unwrap();
+    let once = "<configuration><property><name>dfs.client.failover.max.attempts</name><value>1</value></property></configuration>";
+    std::fs::write(conf.path().join("hdfs-site.xml"), once).unwrap();
+    let options = s3_options(&[("env.hadoop.conf.dir", &conf.path().display().to_string())]);
     let name_node = format!("hdfs://{free}/x");
-    refused(
-        &name_node,
-        &StorageOptions::default(),
-        &["connection refused", "nothing is lost"],
-    );
+    refused(&name_node, &options, &["connection refused", "nothing is lost"]);
 }
 
 /// The store beside the storage under test, for what only an administrator does.

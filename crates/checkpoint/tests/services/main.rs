@@ -1,7 +1,6 @@
 //! The storage on real servers: S3 and HDFS, started by `make test-services`, which says where they are. Not built otherwise.
 #![expect(
     clippy::unwrap_used,
-    clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
     reason = "test code: a failure is a panic"
@@ -54,11 +53,11 @@ fn fresh() -> String {
 /// As a job's configuration gives them, credentials from the environment.
 fn s3_options(more: &[(&str, &str)]) -> StorageOptions {
     let mut c = Configuration::new();
-    c.set("s3.endpoint", &variable("MILLPOND_S3_ENDPOINT"));
+    c.set("s3.endpoint", variable("MILLPOND_S3_ENDPOINT"));
     c.set("s3.path.style.access", "true");
     c.set("execution.checkpointing.write-buffer-size", "5mb");
     for (key, value) in more {
-        c.set(key, value);
+        c.set(*key, *value);
     }
     StorageOptions::from_configuration(&c).unwrap()
 }
