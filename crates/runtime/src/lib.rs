@@ -25,6 +25,8 @@ pub mod master;
 pub mod metrics;
 pub mod operator;
 mod operators;
+#[cfg(test)]
+mod simulation;
 pub mod task;
 pub mod testing;
 pub mod watermark;

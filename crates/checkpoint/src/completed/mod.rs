@@ -113,7 +113,12 @@ impl CompletedCheckpointStore {
         if owner != Owner::Foreign {
             self.register(&checkpoint);
         }
-        self.retained.push_back(Retained { checkpoint, owner });
+        // By number, not by when its metadata came to be: of two checkpoints under way at once the later one may be first.
+        let id = checkpoint.checkpoint_id();
+        let place = self
+            .retained
+            .partition_point(|r| r.checkpoint.checkpoint_id() < id);
+        self.retained.insert(place, Retained { checkpoint, owner });
     }
 
     fn register(&mut self, checkpoint: &CompletedCheckpoint) {
@@ -134,6 +139,7 @@ impl CompletedCheckpointStore {
     /// Deletes what the aborted checkpoint or savepoint `id` has written: its folder, and shared files that nobody else names.
     /// A savepoint that was committed is left alone.
     pub fn abort(&mut self, id: CheckpointId, location: &CheckpointLocation) {
+        self.storage.give_up(id);
         self.discard_aborted(id, location);
         let orphans = self.registry.unregister(id);
         self.delete_shared(orphans);
@@ -147,8 +153,8 @@ impl CompletedCheckpointStore {
         self.delete_shared(orphans);
     }
 
-    /// Adds a checkpoint that just completed and lets go of those that are more than are to be retained. Returns the numbers
-    /// of those. A savepoint is not added: it belongs to its owner.
+    /// Adds a checkpoint that just completed and lets go of those that are more than are to be retained, be it the one that
+    /// was added, since newer ones were quicker. Returns the numbers of those. A savepoint is not added: it belongs to its owner.
     pub fn add(&mut self, checkpoint: CompletedCheckpoint) -> Vec<CheckpointId> {
         if checkpoint.metadata().is_savepoint() {
             return Vec::new();

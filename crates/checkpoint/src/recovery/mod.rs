@@ -58,6 +58,10 @@ impl FileSystemCheckpointStorage {
         found.next_checkpoint_id = ids.first().map_or(1, |id| id.saturating_add(1));
         let takeovers = Epochs::read(self.job_folder())?.takeovers()?;
         for id in ids {
+            if self.is_given_up(id) {
+                found.incomplete.push(id);
+                continue;
+            }
             if self.is_void(id, &takeovers)? {
                 tracing::warn!(checkpoint = id, folder = %self.checkpoint(id).display(), "checkpoint of a process that was not the owner of the job any more skipped");
                 found.void.push(id);

@@ -93,18 +93,10 @@ pub(super) fn commit(
 }
 
 fn check_owner(location: &CheckpointLocation) -> Result<()> {
-    let Some((fence, epoch)) = location.fence() else {
-        return Ok(());
-    };
-    if fence.epoch() != epoch {
-        return Err(Error::new(
-            ErrorKind::Io,
-            "commit checkpoint",
-            "it was begun before the write of another checkpoint failed",
-        )
-        .hint("the next checkpoint is not affected"));
+    match location.fence() {
+        Some((fence, epoch)) => fence.check_since(epoch),
+        None => Ok(()),
     }
-    fence.check()
 }
 
 /// Writes `_metadata`. An error leaves open whether the store has carried the write out, or will.
@@ -127,17 +119,14 @@ fn publish(location: &CheckpointLocation, bytes: Bytes) -> Result<()> {
 
 /// Only a checkpoint that came to exist while this process owned the job is complete: whoever takes over later, finds it.
 fn confirm(location: &CheckpointLocation, id: CheckpointId) -> Result<()> {
-    let Some((fence, _)) = location.fence() else {
+    let Some((fence, epoch)) = location.fence() else {
         return Ok(());
     };
-    if let Err(e) = fence.check() {
-        unsure(location);
-        return Err(e);
-    }
-    if !location.is_savepoint() {
-        fence.confirmed(id);
-    }
-    Ok(())
+    let confirmed = match location.is_savepoint() {
+        true => fence.check(),
+        false => fence.confirm(id, epoch),
+    };
+    confirmed.inspect_err(|_| unsure(location))
 }
 
 fn unsure(location: &CheckpointLocation) {

@@ -3,10 +3,11 @@
 //! A future is handed to the runtime and its result waited for on a channel, so that any thread may call, even one that
 //! belongs to another runtime (REST handlers do).
 
+use millpond_core::host::Background;
 use millpond_core::{Error, ErrorKind, Result};
 use std::future::Future;
 use std::pin::pin;
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError, mpsc};
 use std::task::{Context, Poll, Waker};
 use tokio::runtime::{Builder, Runtime};
 
@@ -24,7 +25,7 @@ enum Driver {
     /// Futures run on threads of this runtime; `None` while it stops.
     Threads(Option<Runtime>),
     /// Futures run on the calling thread and are ready at once.
-    Inline,
+    Inline(Arc<dyn Background>),
 }
 
 /// The result of a future that runs beside its caller.
@@ -46,15 +47,30 @@ impl Io {
     }
 
     /// No threads: for a store whose futures never wait, such as a simulated one, so that a run can be repeated.
-    pub(crate) fn inline() -> Arc<Self> {
+    pub(crate) fn inline(background: Arc<dyn Background>) -> Arc<Self> {
         Arc::new(Io {
-            driver: Driver::Inline,
+            driver: Driver::Inline(background),
         })
+    }
+
+    /// Takes a lock that is held during requests. On [`Io::inline`] whoever holds it may wait on this very thread, so blocking would
+    /// be for good.
+    pub(crate) fn lock<'m, T>(&self, mutex: &'m Mutex<T>) -> MutexGuard<'m, T> {
+        let Driver::Inline(background) = &self.driver else {
+            return mutex.lock().unwrap_or_else(PoisonError::into_inner);
+        };
+        loop {
+            match mutex.try_lock() {
+                Ok(guard) => return guard,
+                Err(TryLockError::Poisoned(guard)) => return guard.into_inner(),
+                Err(TryLockError::WouldBlock) => background.pause(),
+            }
+        }
     }
 
     /// Whether there are no threads: nothing that differs from run to run may happen then.
     pub(crate) fn is_inline(&self) -> bool {
-        matches!(self.driver, Driver::Inline)
+        matches!(self.driver, Driver::Inline(_))
     }
 
     /// For clients that start work of their own.
@@ -89,7 +105,7 @@ impl Io {
                     let _ = sender.send(future.await);
                 });
             }
-            Driver::Inline => match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+            Driver::Inline(_) => match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
                 Poll::Ready(result) => drop(sender.send(result)),
                 Poll::Pending => {
                     return Err(Error::illegal_state(

@@ -43,9 +43,13 @@ use millpond_core::host::Background;
 use millpond_core::{CheckpointId, Error, ErrorKind, JobId, Result};
 use millpond_state::stream::{CheckpointStreamFactory, StateHandleReader};
 use object_store::ObjectStore;
+use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// How many given up checkpoints are remembered: more in a row without one that completes are not to be expected.
+const GIVEN_UP_MAX: usize = 10_000;
 
 /// The checkpoint storage of one job. Flink's `FsCheckpointStorageAccess`.
 ///
@@ -77,6 +81,8 @@ pub struct FileSystemCheckpointStorage {
     fence: FenceCell,
     local: Option<Arc<LocalCopies>>,
     survives_process: bool,
+    /// Checkpoints that this process has given up: never gone back to, though their metadata may have come to exist.
+    given_up: Mutex<BTreeSet<CheckpointId>>,
 }
 
 /// The place of one checkpoint or savepoint, written to or read from. Flink's `CheckpointStorageLocation`.
@@ -145,6 +151,7 @@ impl FileSystemCheckpointStorage {
             deleter,
             fence,
             survives_process: true,
+            given_up: Mutex::default(),
         }))
     }
 
@@ -168,6 +175,7 @@ impl FileSystemCheckpointStorage {
             fence,
             local: None,
             survives_process: false,
+            given_up: Mutex::default(),
         }))
     }
 
@@ -180,7 +188,7 @@ impl FileSystemCheckpointStorage {
         options: StorageOptions,
         background: Arc<dyn Background>,
     ) -> Arc<Self> {
-        let file_systems = FileSystems::inline(Arc::clone(&options.file_systems));
+        let file_systems = FileSystems::inline(Arc::clone(&options.file_systems), Arc::clone(&background));
         let base = Folder::of_store(Arc::clone(file_systems.io()), store, uri);
         let fence = FenceCell::default();
         Arc::new(FileSystemCheckpointStorage {
@@ -192,6 +200,7 @@ impl FileSystemCheckpointStorage {
             fence,
             local: None,
             survives_process: true,
+            given_up: Mutex::default(),
         })
     }
 
@@ -326,6 +335,23 @@ impl FileSystemCheckpointStorage {
             draft: None,
             fence: self.fence.get().map(|f| (Arc::clone(f), f.epoch())),
         }
+    }
+
+    /// Notes that checkpoint `id` is given up. Its files go later, and its metadata may be there until then: an answer of the store
+    /// was lost. A restart within this process must not go back to it, since its files are on their way out.
+    pub(crate) fn give_up(&self, id: CheckpointId) {
+        let mut given_up = self.given_up.lock().unwrap_or_else(PoisonError::into_inner);
+        given_up.insert(id);
+        while given_up.len() > GIVEN_UP_MAX {
+            given_up.pop_first();
+        }
+    }
+
+    pub(crate) fn is_given_up(&self, id: CheckpointId) -> bool {
+        self.given_up
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .contains(&id)
     }
 
     /// Hands a deletion to the background thread.

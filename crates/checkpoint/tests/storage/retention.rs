@@ -51,6 +51,39 @@ fn only_the_newest_are_retained() {
     assert!(kit.files().contains("chk-2/_metadata"));
 }
 
+/// Goal: the newest checkpoint is the one with the highest number. Method: two were under way at once, and the metadata of the later
+/// one was stored first.
+#[test]
+fn a_checkpoint_that_completes_late_takes_no_newer_ones_place() {
+    let kit = Kit::new();
+    let mut store = kit.store(1);
+    assert_eq!(store.add(kit.checkpoint(4)), [0; 0]);
+    assert_eq!(store.add(kit.checkpoint(3)), [3]);
+    assert_eq!(ids(&store), [4]);
+    kit.storage.wait_for_deletions();
+    assert!(kit.files().contains("chk-4/_metadata"));
+    assert!(!kit.job_dir().join("chk-3").exists());
+}
+
+/// Goal: a process never goes back to a checkpoint that it gave up. Method: its metadata was stored, the answer lost; its files can't
+/// be deleted before the restart looks.
+#[test]
+fn a_checkpoint_that_was_given_up_is_not_gone_back_to() {
+    let kit = Kit::new();
+    let mut store = kit.store(2);
+    store.add(kit.checkpoint(1));
+    kit.checkpoint(2);
+    let place = kit.job_dir().join("chk-2");
+    let aside = kit.job_dir().join("aside");
+    std::fs::rename(&place, &aside).unwrap();
+    store.abort(2, kit.storage.new_checkpoint(2).as_ref().unwrap());
+    kit.storage.wait_for_deletions();
+    std::fs::rename(&aside, &place).unwrap();
+    let found = kit.storage.find_latest_intact().unwrap();
+    assert_eq!(found.latest.unwrap().checkpoint_id(), 1);
+    assert_eq!(found.incomplete, [2]);
+}
+
 #[test]
 fn a_shared_file_lives_exactly_as_long_as_a_retained_checkpoint_names_it() {
     // Method: 1 writes a; 2 names a and writes b; 3 names b only and writes c; 4 starts afresh with d.

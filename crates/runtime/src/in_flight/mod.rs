@@ -3,7 +3,7 @@
 //! | part | what it is |
 //! |---|---|
 //! | [`RecordCodec`] | writes the records of one edge, whose type only it knows, as Flink writes stream elements |
-//! | [`InFlightRecorder`] | gathers what a task's channels held before their barriers |
+//! | `InFlightRecorder` | gathers what a task's channels held before their barriers |
 //! | [`RestoredChannel`] | what a task has to process before it takes new input |
 //!
 //! On the normal path nothing here is called: records are moved, never serialized. `docs/checkpointing.md` says which

@@ -151,7 +151,7 @@ impl Master {
             self.settings.retention,
             self.sender.clone(),
         );
-        self.executor.run(Box::new(move || {
+        self.executor.execute(Box::new(move || {
             let metadata = storage::metadata(&graph, checkpoint, kind, retention, states);
             let result = location.commit(&metadata).map(Box::new);
             let _ = sender.send(MasterEvent::Stored { checkpoint, result });

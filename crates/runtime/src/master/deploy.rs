@@ -1,14 +1,13 @@
 //! Starts tasks and keeps hold of them: gates, channels between them, threads.
 
+use super::host::JobHost;
 use super::in_flight::{InFlight, fan_in};
 use super::task_view::{TaskState, TaskView};
-use crate::channel::{ChannelSender, GateConfig, InputGate, SendMode, TaskMailbox};
+use crate::channel::{ChannelSender, GateConfig, InputGate, TaskMailbox};
 use crate::graph::{Exchange, JobGraph};
 use crate::in_flight::InputChannel;
 use crate::operator::{OperatorMetrics, RestoredState, TaskInfo};
-use crate::task::{
-    OperatorDeployment, TaskCheckpointing, TaskControl, TaskDeployment, TaskEventSink, run_task_thread,
-};
+use crate::task::{OperatorDeployment, TaskCheckpointing, TaskControl, TaskDeployment, TaskEventSink};
 use millpond_checkpoint::coordinator::TaskId;
 use millpond_core::hash::HashMap;
 use millpond_core::host::{Clock, JoinHandle};
@@ -21,6 +20,8 @@ use std::sync::Arc;
 /// What tasks are started with.
 pub(super) struct DeploymentPlan<'a> {
     pub(super) graph: &'a JobGraph,
+    /// What runs them.
+    pub(super) host: &'a dyn JobHost,
     /// Which: whole regions.
     pub(super) tasks: &'a BTreeSet<TaskId>,
     pub(super) channel_capacity: usize,
@@ -101,7 +102,7 @@ impl Executions {
                     capacity: plan.channel_capacity,
                     overdraft: plan.channel_overdraft,
                     overtaking: overtaking(&plan, *id),
-                    mode: SendMode::Blocking,
+                    mode: plan.host.send_mode(),
                 };
                 (*id, InputGate::new(config, Arc::clone(&plan.clock)))
             })
@@ -126,9 +127,10 @@ impl Executions {
             let execution = Execution {
                 attempt: number,
                 mailbox,
-                thread: Some(run_task_thread(deployment).inspect_err(|_| {
-                    self.send(plan.tasks, &TaskControl::Cancel);
-                })?),
+                thread: plan
+                    .host
+                    .start_task(deployment)
+                    .inspect_err(|_| self.send(plan.tasks, &TaskControl::Cancel))?,
                 state: TaskState::Deploying,
             };
             self.tasks.insert(id, execution);

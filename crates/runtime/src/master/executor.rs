@@ -1,15 +1,14 @@
 //! The threads that snapshots are written on, beside the tasks.
 
+use crate::task::{SnapshotExecutor, SnapshotJob};
 use millpond_core::Result;
 use millpond_core::host::{JoinHandle, spawn};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
-type Job = Box<dyn FnOnce() + Send>;
-
 /// A few threads that run what they are given, in its order.
 pub(super) struct SnapshotThreads {
-    jobs: Mutex<Option<Sender<Job>>>,
+    jobs: Mutex<Option<Sender<SnapshotJob>>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -19,7 +18,7 @@ impl SnapshotThreads {
     /// # Errors
     /// Io when the operating system has no thread to give.
     pub(super) fn start(count: usize) -> Result<Arc<Self>> {
-        let (sender, receiver) = channel::<Job>();
+        let (sender, receiver) = channel::<SnapshotJob>();
         let receiver = Arc::new(Mutex::new(receiver));
         let threads = (0..count)
             .map(|i| {
@@ -32,17 +31,17 @@ impl SnapshotThreads {
             threads: Mutex::new(threads),
         }))
     }
+}
 
-    /// Runs `job` on one of the threads, soon. After [`SnapshotThreads::close`] it is dropped: the job is over then.
-    pub(super) fn run(&self, job: Job) {
+impl SnapshotExecutor for SnapshotThreads {
+    fn execute(&self, job: SnapshotJob) {
         if let Some(sender) = &*self.jobs.lock().unwrap_or_else(PoisonError::into_inner) {
             // Cannot fail: the threads end only after the sender is gone.
             let _ = sender.send(job);
         }
     }
 
-    /// Waits until everything that was given is done, and ends the threads.
-    pub(super) fn close(&self) {
+    fn close(&self) {
         drop(self.jobs.lock().unwrap_or_else(PoisonError::into_inner).take());
         for thread in self
             .threads
@@ -55,7 +54,7 @@ impl SnapshotThreads {
     }
 }
 
-fn work(jobs: &Mutex<Receiver<Job>>) {
+fn work(jobs: &Mutex<Receiver<SnapshotJob>>) {
     loop {
         // The lock is held while waiting: whoever has it takes the next job, the others queue behind.
         let next = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();

@@ -181,33 +181,36 @@ impl Master {
         self.executions.send_all(&TaskControl::Cancel);
     }
 
-    /// When tasks are to be restarted, by the steady clock, as soon as nothing else has to be waited for.
+    /// Goes on where the phase waits for the ends of tasks or for a time. What it goes on to may be ready at once, too: tasks
+    /// that couldn't be started are over already, and no event will come of them.
+    pub(super) fn advance_phase(&mut self) {
+        while self.is_phase_ready() {
+            match std::mem::replace(&mut self.phase, Phase::Starting) {
+                Phase::Finishing(reason) => self.end(Ok(reason)),
+                Phase::Stopping(after) => self.end(Err(after)),
+                Phase::Restarting(restart) => self.restart(restart.tasks),
+                other => self.phase = other,
+            }
+        }
+    }
+
+    fn is_phase_ready(&self) -> bool {
+        match &self.phase {
+            Phase::Restarting(_) => self
+                .restart_due_ms()
+                .is_some_and(|due| self.now().steady_ms >= due),
+            Phase::Stopping(_) | Phase::Finishing(_) => self.executions.are_over(&self.regions.all()),
+            Phase::Starting | Phase::Running | Phase::Over => false,
+        }
+    }
+
+    /// When tasks are to be started again, if it is only the time that this waits for.
     pub(super) fn restart_due_ms(&self) -> Option<i64> {
         match &self.phase {
             Phase::Restarting(restart) if restart.may_restore && self.executions.are_over(&restart.tasks) => {
                 Some(restart.due_ms)
             }
             _ => None,
-        }
-    }
-
-    /// Goes on where the phase waits for the ends of tasks or for a time.
-    pub(super) fn advance_phase(&mut self) {
-        let ready = match &self.phase {
-            Phase::Restarting(_) => self
-                .restart_due_ms()
-                .is_some_and(|due| self.now().steady_ms >= due),
-            Phase::Stopping(_) | Phase::Finishing(_) => self.executions.are_over(&self.regions.all()),
-            Phase::Starting | Phase::Running | Phase::Over => false,
-        };
-        if !ready {
-            return;
-        }
-        match std::mem::replace(&mut self.phase, Phase::Starting) {
-            Phase::Finishing(reason) => self.end(Ok(reason)),
-            Phase::Stopping(after) => self.end(Err(after)),
-            Phase::Restarting(restart) => self.restart(restart.tasks),
-            other => self.phase = other,
         }
     }
 

@@ -49,6 +49,7 @@ impl Master {
             .map(|(s, _)| s.checkpoint_id());
         let started = self.executions.start(DeploymentPlan {
             graph: &self.graph,
+            host: &*self.host,
             tasks,
             channel_capacity: self.settings.channel_capacity,
             channel_overdraft: self.settings.channel_overdraft,
@@ -61,7 +62,7 @@ impl Master {
                 mode: self.settings.coordinator.mode,
                 overtaking: false,
                 storage: Arc::clone(&self.locations) as _,
-                executor: Arc::clone(&self.executor) as _,
+                executor: Arc::clone(&self.executor),
                 recovered_checkpoint_id: recovered,
                 first_checkpoint_id: self.coordinator.next_checkpoint(),
             },

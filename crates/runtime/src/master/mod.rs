@@ -13,6 +13,7 @@ mod execute;
 mod executor;
 mod failover;
 mod handle;
+mod host;
 mod in_flight;
 mod launch;
 mod query;
@@ -27,13 +28,16 @@ mod tasks;
 mod view;
 
 pub use handle::{JobExecutionResult, JobHandle, Pending, SavepointInfo};
+pub(crate) use host::JobHost;
+pub(crate) use settings::Settings;
 pub use status::{JobDetails, JobStatus, VertexDetails};
 
 use crate::graph::JobGraph;
+use crate::task::SnapshotExecutor;
 use deploy::{Executions, task_ids};
 use event::{MasterEvent, Request};
-use executor::SnapshotThreads;
 use failover::Phase;
+use host::Threads;
 use millpond_checkpoint::completed::CompletedCheckpointStore;
 use millpond_checkpoint::coordinator::{
     CheckpointCoordinator, CheckpointPlan, CoordinatorEvent, Now, SavepointToken, TaskId,
@@ -41,19 +45,15 @@ use millpond_checkpoint::coordinator::{
 use millpond_checkpoint::result_store::JobResult;
 use millpond_checkpoint::storage::{CompletedCheckpoint, FileSystemCheckpointStorage};
 use millpond_core::hash::HashMap;
-use millpond_core::host::{Clock, Wake, entropy, spawn};
+use millpond_core::host::{Clock, Wake, spawn};
 use millpond_core::{CheckpointId, Error, Result};
 use regions::Regions;
 use restart::RestartStrategy;
-use settings::Settings;
 use std::collections::BTreeSet;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use storage::{Locations, TaskStates};
 use view::JobView;
-
-/// How many threads write snapshots: enough to keep a disk busy beside the tasks, few enough not to take their cores.
-const SNAPSHOT_THREADS: usize = 2;
 
 const NANOS_PER_MS: u64 = 1_000_000;
 
@@ -66,6 +66,20 @@ const SAMPLE_EVERY_MS: i64 = 5_000;
 /// Config when an option is wrong; NotFound, Corrupt or Incompatible when the snapshot to start from is missing, damaged or
 /// another job's; Io when the checkpoint folder can't be used. Nothing runs then.
 pub fn submit(graph: JobGraph, clock: Arc<dyn Clock>) -> Result<JobHandle> {
+    let (handle, master) = prepare(graph, clock, Arc::new(Threads))?;
+    if let Some(mut master) = master {
+        let thread = spawn("job-master", move || master.run())?;
+        *handle.thread.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread);
+    }
+    Ok(handle)
+}
+
+/// All of [`submit`] that comes before anything runs. Without a master the job has come to its end before.
+pub(crate) fn prepare(
+    graph: JobGraph,
+    clock: Arc<dyn Clock>,
+    host: Arc<dyn JobHost>,
+) -> Result<(JobHandle, Option<Master>)> {
     let settings = Settings::read(&graph.config)?;
     let (sender, events) = channel();
     let view = JobView::new(&graph, Arc::clone(&clock));
@@ -74,14 +88,14 @@ pub fn submit(graph: JobGraph, clock: Arc<dyn Clock>) -> Result<JobHandle> {
         events: sender.clone(),
         thread: Arc::new(Mutex::new(None)),
     };
-    let storage = storage::open(&graph, &settings)?;
+    let storage = host.open_storage(&graph, &settings)?;
     if let Some(result) = storage.read_job_result()? {
         // The process may have ended in the middle of its cleaning up.
         CompletedCheckpointStore::new(Arc::clone(&storage), settings.retained)?
             .shutdown(&result, settings.retention)?;
         view.set_status(JobStatus::Finished);
         view.end(Ok(already_finished(&view, &storage, &result)));
-        return Ok(handle);
+        return Ok((handle, None));
     }
     storage.acquire()?;
     let start = start::find(&storage, &settings)?;
@@ -93,10 +107,22 @@ pub fn submit(graph: JobGraph, clock: Arc<dyn Clock>) -> Result<JobHandle> {
     if settings.coordinator.unaligned {
         in_flight::check_serializers(&graph)?;
     }
-    let mut master = Master::new(graph, settings, clock, storage, start, view, (sender, events))?;
-    let thread = spawn("job-master", move || master.run())?;
-    *handle.thread.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread);
-    Ok(handle)
+    let surroundings = Surroundings {
+        clock,
+        host,
+        storage,
+        view,
+    };
+    let master = Master::new(graph, settings, surroundings, start, (sender, events))?;
+    Ok((handle, Some(master)))
+}
+
+/// What a master finds when it starts.
+struct Surroundings {
+    clock: Arc<dyn Clock>,
+    host: Arc<dyn JobHost>,
+    storage: Arc<FileSystemCheckpointStorage>,
+    view: Arc<JobView>,
 }
 
 fn already_finished(
@@ -121,17 +147,18 @@ fn already_finished(
 }
 
 /// See the module.
-struct Master {
+pub(crate) struct Master {
     graph: Arc<JobGraph>,
     settings: Settings,
     clock: Arc<dyn Clock>,
+    host: Arc<dyn JobHost>,
     view: Arc<JobView>,
     sender: Sender<MasterEvent>,
     events: Receiver<MasterEvent>,
     storage: Arc<FileSystemCheckpointStorage>,
     store: CompletedCheckpointStore,
     locations: Arc<Locations>,
-    executor: Arc<SnapshotThreads>,
+    executor: Arc<dyn SnapshotExecutor>,
     coordinator: CheckpointCoordinator<TaskStates>,
     restart: RestartStrategy,
     /// What the next attempt starts from, and whether it is the job's own checkpoint.
@@ -165,15 +192,23 @@ impl Master {
     fn new(
         graph: JobGraph,
         settings: Settings,
-        clock: Arc<dyn Clock>,
-        storage: Arc<FileSystemCheckpointStorage>,
+        surroundings: Surroundings,
         start: start::StartingPoint,
-        view: Arc<JobView>,
         (sender, events): (Sender<MasterEvent>, Receiver<MasterEvent>),
     ) -> Result<Self> {
+        let Surroundings {
+            clock,
+            host,
+            storage,
+            view,
+        } = surroundings;
         let coordinator = new_coordinator(&graph, &settings, start.next_checkpoint);
-        let restart =
-            RestartStrategy::from_configuration(&graph.config, settings.checkpointing_enabled, entropy())?;
+        let restart = RestartStrategy::from_configuration(
+            &graph.config,
+            settings.checkpointing_enabled,
+            host.entropy(),
+        )?;
+        let executor = host.snapshot_executor()?;
         let wake: Arc<dyn Wake> = Arc::new(ClockWake(Mutex::new(sender.clone())));
         clock.subscribe(Arc::downgrade(&wake));
         Ok(Master {
@@ -181,13 +216,14 @@ impl Master {
             graph: Arc::new(graph),
             settings,
             clock,
+            host,
             view,
             sender,
             events,
             storage,
             store: start.store,
             locations: Arc::default(),
-            executor: SnapshotThreads::start(SNAPSHOT_THREADS)?,
+            executor,
             coordinator,
             restart,
             snapshot: start.snapshot.map(|s| (s, start.recovered)),
@@ -203,18 +239,35 @@ impl Master {
 
     /// The thread's work: to the job's end.
     fn run(&mut self) {
-        self.deploy(&self.regions.all());
-        while !matches!(self.phase, Phase::Over) {
-            match self.next_event() {
-                Some(MasterEvent::Task(event)) => self.task_event(event),
-                Some(MasterEvent::Stored { checkpoint, result }) => self.stored(checkpoint, result),
-                Some(MasterEvent::Request(request)) => self.request(request),
-                Some(MasterEvent::ClockMoved) | None => self.tell_coordinator(CoordinatorEvent::Tick),
-            }
-            self.advance_phase();
-            self.view.set_checkpoints(self.coordinator.statistics());
-            self.sample_if_due();
+        self.start();
+        while !self.is_over() {
+            let event = self.next_event();
+            self.handle(event);
         }
+    }
+
+    /// Starts the tasks.
+    pub(crate) fn start(&mut self) {
+        self.deploy(&self.regions.all());
+        self.advance_phase();
+    }
+
+    /// Whether the job has ended.
+    pub(crate) fn is_over(&self) -> bool {
+        matches!(self.phase, Phase::Over)
+    }
+
+    /// Does what has to be done after an event, or at a time that something was to be done at.
+    pub(crate) fn handle(&mut self, event: Option<MasterEvent>) {
+        match event {
+            Some(MasterEvent::Task(event)) => self.task_event(event),
+            Some(MasterEvent::Stored { checkpoint, result }) => self.stored(checkpoint, result),
+            Some(MasterEvent::Request(request)) => self.request(request),
+            Some(MasterEvent::ClockMoved) | None => self.tell_coordinator(CoordinatorEvent::Tick),
+        }
+        self.advance_phase();
+        self.view.set_checkpoints(self.coordinator.statistics());
+        self.sample_if_due();
     }
 
     fn sample_if_due(&mut self) {
@@ -225,20 +278,38 @@ impl Master {
         }
     }
 
-    /// The next event, or `None` when it is time for the coordinator's or the restart's next deed.
-    fn next_event(&self) -> Option<MasterEvent> {
+    /// When the coordinator, a restart or the sampling has its next deed to do, by the steady clock.
+    pub(crate) fn deadline_ms(&self) -> Option<i64> {
         let sample = Some(self.next_sample_ms);
-        let deadline = [self.coordinator.next_deadline_ms(), self.restart_due_ms(), sample]
+        [self.coordinator.next_deadline_ms(), self.restart_due_ms(), sample]
             .into_iter()
             .flatten()
-            .min();
+            .min()
+    }
+
+    /// The next event, or `None` when it is time for the next deed.
+    fn next_event(&self) -> Option<MasterEvent> {
         let nanos = |ms: i64| u64::try_from(ms).unwrap_or(0).saturating_mul(NANOS_PER_MS);
-        let timeout = deadline.and_then(|at| self.clock.block_until(nanos(at)));
+        let timeout = self
+            .deadline_ms()
+            .and_then(|at| self.clock.block_until(nanos(at)));
         match timeout {
             // The master holds a sender itself, so the channel is never disconnected.
             Some(timeout) => self.events.recv_timeout(timeout).ok(),
             None => self.events.recv().ok(),
         }
+    }
+
+    /// The next event that is there, for whoever drives the master by hand.
+    #[cfg(test)]
+    pub(crate) fn take_event(&self) -> Option<MasterEvent> {
+        self.events.try_recv().ok()
+    }
+
+    /// Whether the time of the next deed has come.
+    #[cfg(test)]
+    pub(crate) fn is_due(&self) -> bool {
+        self.deadline_ms().is_some_and(|at| at <= self.now().steady_ms)
     }
 
     /// What is waited for goes by the steady clock; people are told the wall clock's time.

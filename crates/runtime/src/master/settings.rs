@@ -9,14 +9,14 @@ use millpond_core::{Configuration, Error, Result};
 use std::time::Duration;
 
 /// The options that the job master itself reads.
-pub(super) struct Settings {
+pub(crate) struct Settings {
     /// Whether checkpoints are taken by themselves.
     pub(super) checkpointing_enabled: bool,
     pub(super) coordinator: CheckpointConfig,
     /// Where checkpoints lie; `None`: in memory.
     pub(super) checkpoints_dir: Option<String>,
     pub(super) savepoint_dir: Option<String>,
-    pub(super) storage: StorageOptions,
+    pub(crate) storage: StorageOptions,
     pub(super) retained: usize,
     pub(super) retention: RetentionPolicy,
     /// The snapshot to start from.

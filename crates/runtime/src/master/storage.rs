@@ -1,9 +1,8 @@
 //! The checkpoint storage as the master and its tasks use it: the places of checkpoints under way, and the writing of metadata.
 
-use super::executor::SnapshotThreads;
 use super::settings::Settings;
 use crate::graph::JobGraph;
-use crate::task::{CheckpointStorageAccess, SnapshotExecutor, SnapshotJob};
+use crate::task::CheckpointStorageAccess;
 use millpond_checkpoint::barrier::{CheckpointBarrier, CheckpointKind};
 use millpond_checkpoint::completed::RetentionPolicy;
 use millpond_checkpoint::coordinator::TaskId;
@@ -55,12 +54,6 @@ impl CheckpointStorageAccess for Locations {
                 .with("checkpoint", barrier.checkpoint)
         })?;
         Ok(location.stream_factory())
-    }
-}
-
-impl SnapshotExecutor for SnapshotThreads {
-    fn execute(&self, job: SnapshotJob) {
-        self.run(job);
     }
 }
 

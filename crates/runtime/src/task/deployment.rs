@@ -21,8 +21,11 @@ pub type SnapshotJob = Box<dyn FnOnce() + Send>;
 
 /// Runs the asynchronous parts of snapshots beside the tasks.
 pub trait SnapshotExecutor: Send + Sync {
-    /// Runs `job` soon, on another thread. May drop it when the whole attempt is being torn down.
+    /// Runs `job` soon, beside the caller.
     fn execute(&self, job: SnapshotJob);
+
+    /// Waits until every job is done. Later ones are dropped: what they would write, nobody needs.
+    fn close(&self) {}
 }
 
 /// The checkpoint storage, as a task sees it.

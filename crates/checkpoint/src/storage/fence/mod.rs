@@ -14,7 +14,7 @@ use super::layout;
 use bytes::Bytes;
 use millpond_core::{CheckpointId, Error, ErrorKind, Result};
 use serde::Serialize;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 const TAKE: &str = "take over job";
 /// How often a number that another process was quicker to take is passed over.
@@ -166,10 +166,36 @@ impl Fence {
         })
     }
 
-    /// Checkpoint `id` exists and this process owned the job when it came to exist.
-    pub(crate) fn confirmed(&self, id: CheckpointId) {
+    /// Whether this process still owns the job, under the epoch that a checkpoint was begun in.
+    ///
+    /// # Errors
+    /// As [`Fence::check`]; Io when the checkpoint was begun before [`Fence::settle`] left behind all that weren't certain.
+    pub(crate) fn check_since(&self, epoch: Epoch) -> Result<()> {
+        self.check_since_at(&mut self.state(), epoch)
+    }
+
+    fn check_since_at(&self, state: &mut State, epoch: Epoch) -> Result<()> {
+        if state.epoch != epoch {
+            return Err(Error::new(
+                ErrorKind::Io,
+                "commit checkpoint",
+                "it was begun before the write of another checkpoint failed",
+            )
+            .hint("the next checkpoint is not affected"));
+        }
+        self.check_at(state)
+    }
+
+    /// Checkpoint `id`, begun in `epoch`, exists: makes sure that this process owns the job in that epoch still, and puts it among
+    /// those that the next epoch finds. Both at once: an epoch that came between would leave a complete checkpoint behind.
+    ///
+    /// # Errors
+    /// As [`Fence::check_since`].
+    pub(crate) fn confirm(&self, id: CheckpointId, epoch: Epoch) -> Result<()> {
         let mut state = self.state();
+        self.check_since_at(&mut state, epoch)?;
         state.confirmed = state.confirmed.max(id);
+        Ok(())
     }
 
     /// The write that makes a checkpoint exist has failed, and it isn't known whether the store has carried it out, or will.
@@ -250,7 +276,7 @@ impl Fence {
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.folder.io().lock(&self.state)
     }
 }
 

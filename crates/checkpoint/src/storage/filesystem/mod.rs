@@ -17,6 +17,7 @@ use super::uri::{Location, Protocol, RemoteLocation};
 #[cfg(not(all(feature = "s3", feature = "hdfs")))]
 use millpond_core::ErrorKind;
 use millpond_core::hash::HashMap;
+use millpond_core::host::Background;
 use millpond_core::{Error, Result};
 use object_store::ObjectStore;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -61,9 +62,9 @@ impl FileSystems {
     }
 
     /// Without threads: for a storage on a simulated store.
-    pub(crate) fn inline(options: Arc<FileSystemOptions>) -> Arc<Self> {
+    pub(crate) fn inline(options: Arc<FileSystemOptions>, background: Arc<dyn Background>) -> Arc<Self> {
         Arc::new(FileSystems {
-            io: Io::inline(),
+            io: Io::inline(background),
             options,
             layer: None,
             stores: Mutex::default(),
