@@ -117,10 +117,16 @@ impl FileSystemCheckpointStorage {
     /// # Errors
     /// Io when it can't be stored; Fenced when another process has taken over the job.
     pub fn write_job_result(&self, result: &JobResult) -> Result<()> {
-        self.check_owner()?;
+        match self.fence() {
+            Some(fence) => fence.conclude(|epoch| self.put_job_result(result, Some(epoch))),
+            None => self.put_job_result(result, None),
+        }
+    }
+
+    fn put_job_result(&self, result: &JobResult, epoch: Option<Epoch>) -> Result<()> {
         let stored = Stored {
             result: result.clone(),
-            epoch: self.fence().map(|f| f.epoch()),
+            epoch,
         };
         let mut text = serde_json::to_vec_pretty(&stored).map_err(|e| {
             Error::new(ErrorKind::IllegalState, "write job result", "not expressible").source(e)

@@ -43,5 +43,5 @@ fn unsupported(key: &'static str, value: &str) -> Error {
     )
     .with("key", key)
     .with("value", value)
-    .hint("use DeliveryGuarantee::AtLeastOnce, or a listener without TLS")
+    .hint("use a listener without TLS, reached through a tunnel where it must cross a network")
 }

@@ -85,6 +85,14 @@ impl CheckpointNumbers<'_> {
             ),
             Metric::integer("lastCheckpointFullSize", of_latest(latest.map(|c| c.state_bytes))),
             Metric::integer(
+                "lastCheckpointProcessedData",
+                of_latest(latest.map(|c| c.processed_bytes)),
+            ),
+            Metric::integer(
+                "lastCheckpointPersistedData",
+                of_latest(latest.map(|c| c.persisted_bytes)),
+            ),
+            Metric::integer(
                 "lastCheckpointRestoreTimestamp",
                 self.0.latest_restored.map_or(-1, |r| r.restored_ms),
             ),

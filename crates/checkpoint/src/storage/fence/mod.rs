@@ -35,6 +35,8 @@ struct State {
     confirmed: CheckpointId,
     /// Whether a checkpoint may or may not have come to exist.
     unsure: bool,
+    /// Whether the job's result is on record.
+    concluded: bool,
     /// Whether a later epoch was seen.
     lost: bool,
 }
@@ -115,6 +117,7 @@ impl Fence {
                 begun: false,
                 confirmed: 0,
                 unsure: false,
+                concluded: false,
                 lost: false,
             }),
         })
@@ -209,14 +212,18 @@ impl Fence {
     /// # Errors
     /// As [`Fence::check`].
     pub(crate) fn settle(&self) -> Result<()> {
-        let mut state = self.state();
+        self.settle_at(&mut self.state())
+    }
+
+    fn settle_at(&self, state: &mut State) -> Result<()> {
         if state.lost {
             return Err(fenced(&self.folder, None));
         }
-        if !state.unsure {
+        // Of a job that has come to its end nobody goes on from a checkpoint, and another epoch would make its result void.
+        if !state.unsure || state.concluded {
             return Ok(());
         }
-        self.check_at(&mut state)?;
+        self.check_at(state)?;
         let next = state.epoch + 1;
         let taken = self
             .folder
@@ -234,8 +241,21 @@ impl Fence {
         }
         state.epoch = next;
         self.record(next, state.confirmed)?;
-        self.check_at(&mut state)?;
+        self.check_at(state)?;
         state.unsure = false;
+        Ok(())
+    }
+
+    /// The job has come to its end: `write` puts its result on record, under the epoch that is handed to it, the job's last one.
+    ///
+    /// # Errors
+    /// As [`Fence::settle`], and what `write` fails with.
+    pub(crate) fn conclude(&self, write: impl FnOnce(Epoch) -> Result<()>) -> Result<()> {
+        let mut state = self.state();
+        self.settle_at(&mut state)?;
+        self.check_at(&mut state)?;
+        write(state.epoch)?;
+        state.concluded = true;
         Ok(())
     }
 
