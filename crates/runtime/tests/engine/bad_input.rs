@@ -29,7 +29,7 @@ fn a_checkpoint_folder_that_cannot_be_used_is_refused_at_start() {
     let e = refused("execution.checkpointing.dir", &path);
     assert!(e.report().contains(&path), "{}", e.report());
     assert_eq!(
-        refused("execution.checkpointing.dir", "s3://bucket/x").kind(),
+        refused("execution.checkpointing.dir", "ftp://bucket/x").kind(),
         ErrorKind::Unsupported
     );
 }
