@@ -1,3 +1,5 @@
+//! Restart strategies: each against what Flink says of it, and under random failures.
+
 use super::*;
 use proptest::prelude::*;
 
