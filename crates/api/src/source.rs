@@ -105,7 +105,7 @@ pub trait SourceReader: 'static {
     /// Every unfinished split with its position. A finished split is left out.
     ///
     /// # Errors
-    /// The checkpoint is declined.
+    /// The task fails and the job restarts from its last checkpoint.
     fn snapshot_state(&mut self, checkpoint_id: u64) -> Result<Vec<Self::Split>>;
 
     /// The checkpoint is complete.
@@ -113,6 +113,14 @@ pub trait SourceReader: 'static {
     /// # Errors
     /// The task fails.
     fn notify_checkpoint_complete(&mut self, _checkpoint_id: u64) -> Result<()> {
+        Ok(())
+    }
+
+    /// The checkpoint or savepoint will never complete.
+    ///
+    /// # Errors
+    /// The task fails.
+    fn notify_checkpoint_aborted(&mut self, _checkpoint_id: u64) -> Result<()> {
         Ok(())
     }
 

@@ -16,19 +16,28 @@ pub enum CheckpointingMode {
     AtLeastOnce,
 }
 
+/// In which format a savepoint is written. Flink's `SavepointFormatType`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum SavepointFormat {
+    /// The format that every state backend reads.
+    #[default]
+    Canonical,
+    /// That of the state backend, whole: quicker to take and to restore.
+    Native,
+}
+
 /// Why a snapshot is taken, and so who owns it. Flink's `SnapshotType`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CheckpointKind {
     /// For recovery; owned, subsumed and deleted by the job.
     Checkpoint,
     /// On demand; owned by the user and never deleted. Side effects aren't committed by it (FLIP-203), since
-    /// recovery doesn't start from it. In the canonical format, which every backend restores.
-    Savepoint,
-    /// The same in the format of the state backend, whole: quicker to take and to restore. Flink's
-    /// `SavepointFormatType.NATIVE`.
-    NativeSavepoint,
+    /// recovery doesn't start from it.
+    Savepoint(SavepointFormat),
     /// A savepoint after which the job ends. Sources emit nothing after its barrier.
     Stop {
+        /// The savepoint's format.
+        format: SavepointFormat,
         /// Whether sources send the largest watermark before the barrier, so that every event-time timer fires and
         /// the pipeline drains. A drained job can't meaningfully be continued from the savepoint.
         drain: bool,

@@ -75,6 +75,33 @@ impl FileSystemCheckpointStorage {
     /// # Errors
     /// Corrupt when the record can't be understood, Io when it can't be read now.
     pub fn read_job_result(&self) -> Result<Option<JobResult>> {
+        Ok(self.read_stored()?.map(|(stored, _)| stored.result))
+    }
+
+    /// The job's record, and nobody makes it void any more: to be asked for before anything is deleted because of it. Takes the job
+    /// over if somebody else has since the record was written.
+    ///
+    /// # Errors
+    /// As [`FileSystemCheckpointStorage::read_job_result`] and [`FileSystemCheckpointStorage::acquire`].
+    pub fn uphold_job_result(&self) -> Result<Option<JobResult>> {
+        let Some((stored, epochs)) = self.read_stored()? else {
+            return Ok(None);
+        };
+        if !stored.epoch.is_some_and(|written| epochs.is_taken_after(written)) {
+            return Ok(Some(stored.result));
+        }
+        self.acquire()?;
+        // Whoever had taken over may have begun until then.
+        let Some((stored, _)) = self.read_stored()? else {
+            return Ok(None);
+        };
+        if let (Some(fence), Some(written)) = (self.fence(), stored.epoch) {
+            fence.uphold(written)?;
+        }
+        Ok(Some(stored.result))
+    }
+
+    fn read_stored(&self) -> Result<Option<(Stored, Epochs)>> {
         let folder = self.job_folder();
         let named = |e: Error| e.with("path", folder.file_display(JOB_RESULT_FILE));
         match folder.size(JOB_RESULT_FILE)? {
@@ -91,24 +118,23 @@ impl FileSystemCheckpointStorage {
             Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
             other => other?,
         };
-        let Stored { result, epoch } = serde_json::from_slice(&bytes).map_err(|e| {
+        let stored: Stored = serde_json::from_slice(&bytes).map_err(|e| {
             named(Error::corrupt("read job result", "not a job's result").source(e))
                 .hint("look at the job's output; delete the file to let the job run again")
         })?;
-        if result.job_id != self.job() {
-            return Err(named(
-                Error::corrupt("read job result", "the result of another job").with("job", result.job_id),
-            ));
+        if stored.result.job_id != self.job() {
+            let error = Error::corrupt("read job result", "the result of another job");
+            return Err(named(error.with("job", stored.result.job_id)));
         }
-        let taken_over = Epochs::read(folder)?.last_start();
-        if epoch
-            .zip(taken_over)
-            .is_some_and(|(written, later)| written < later)
+        let epochs = Epochs::read(folder)?;
+        let older = |written: &Epoch| epochs.last_start().is_some_and(|later| *written < later);
+        if let Some(written) = stored.epoch.filter(older)
+            && epochs.takeovers()?.result != Some(written)
         {
             tracing::warn!(job = %self.job(), "the job's result is of a process that was not its owner any more: it doesn't count");
             return Ok(None);
         }
-        Ok(Some(result))
+        Ok(Some((stored, epochs)))
     }
 
     /// Stores the job's record, durably. [`crate::completed::CompletedCheckpointStore::shutdown`] does so for a job that
@@ -123,6 +149,8 @@ impl FileSystemCheckpointStorage {
         }
     }
 
+    /// Never overwrites: what an earlier owner's process has sent may be carried out late, and must not take the place of a result
+    /// that counts.
     fn put_job_result(&self, result: &JobResult, epoch: Option<Epoch>) -> Result<()> {
         let stored = Stored {
             result: result.clone(),
@@ -132,7 +160,17 @@ impl FileSystemCheckpointStorage {
             Error::new(ErrorKind::IllegalState, "write job result", "not expressible").source(e)
         })?;
         text.push(b'\n');
-        self.job_folder().put(JOB_RESULT_FILE, Bytes::from(text), false)
+        let text = Bytes::from(text);
+        loop {
+            match self.job_folder().put(JOB_RESULT_FILE, text.clone(), true) {
+                Err(e) if e.kind() == ErrorKind::IllegalState => {}
+                written => return written,
+            }
+            if self.read_job_result()?.is_some() {
+                return Ok(());
+            }
+            self.job_folder().delete_file(JOB_RESULT_FILE)?;
+        }
     }
 
     /// Deletes the job's record: it may run again.

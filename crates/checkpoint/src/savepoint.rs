@@ -2,11 +2,11 @@
 
 use crate::storage::layout::{self, METADATA_FILE};
 use crate::storage::{
-    CompletedCheckpoint, FileSystems, Folder, Location, StorageOptions, Verify, foreign_location,
-    read_checkpoint, resolve,
+    CompletedCheckpoint, FileSystemCheckpointStorage, FileSystems, Folder, Location, StorageOptions, Verify,
+    foreign_location, read_checkpoint, resolve,
 };
 use millpond_core::{Error, ErrorKind, Result};
-use millpond_state::handle::{StatePath, StreamStateHandle};
+use millpond_state::handle::StatePath;
 use std::sync::Arc;
 
 const OPERATION: &str = "load savepoint";
@@ -31,6 +31,16 @@ pub fn load_savepoint_with(path: &str, options: &StorageOptions) -> Result<Compl
     open_snapshot(path, options, Verify::Everything)
 }
 
+impl FileSystemCheckpointStorage {
+    /// [`load_savepoint_with`] the options and the connections of this storage.
+    ///
+    /// # Errors
+    /// As [`load_savepoint_with`].
+    pub fn load_savepoint(&self, path: &str) -> Result<CompletedCheckpoint> {
+        open_snapshot_on(self.file_systems(), path, self.options(), Verify::Everything)
+    }
+}
+
 /// As [`load_savepoint_with`], with as much checked as `verify` says.
 pub(crate) fn open_snapshot(
     path: &str,
@@ -38,9 +48,18 @@ pub(crate) fn open_snapshot(
     verify: Verify,
 ) -> Result<CompletedCheckpoint> {
     let file_systems = FileSystems::new(Arc::clone(&options.file_systems), None)?;
+    open_snapshot_on(&file_systems, path, options, verify)
+}
+
+fn open_snapshot_on(
+    file_systems: &Arc<FileSystems>,
+    path: &str,
+    options: &StorageOptions,
+    verify: Verify,
+) -> Result<CompletedCheckpoint> {
     let given = Location::parse(OPERATION, path)?;
-    let location = find_folder(&file_systems, given.clone()).map_err(|e| e.with("path", &given))?;
-    read_checkpoint(&foreign_location(&file_systems, &location, options)?, verify)
+    let location = find_folder(file_systems, given.clone()).map_err(|e| e.with("path", &given))?;
+    read_checkpoint(&foreign_location(file_systems, &location, options)?, verify)
 }
 
 /// Deletes the savepoint at `path`: `_metadata` first, then the files that it names and its folder, if nothing else is in it.
@@ -61,7 +80,7 @@ pub fn dispose_savepoint(path: &str, options: &StorageOptions) -> Result<()> {
     }
     folder.delete_file(METADATA_FILE)?;
     for stream in snapshot.metadata().streams() {
-        if let StreamStateHandle::File(file) = stream
+        if let Some(file) = stream.file()
             && let StatePath::Relative(_) = &file.path
         {
             let (folder, name) = resolve(snapshot.location().target(), &file.path)?;

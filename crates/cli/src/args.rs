@@ -148,6 +148,9 @@ pub(crate) struct StopArgs {
         value_name = "DIR"
     )]
     pub(crate) directory: Option<PathBuf>,
+    /// The format: canonical (any state backend restores it) or native (that of the job's backend, quicker)
+    #[arg(short = 't', long = "type", value_name = "TYPE", default_value = "canonical", value_parser = savepoint_type)]
+    pub(crate) format: String,
     /// Let all timers fire before: the end of the job's work, not a place to go on from
     #[arg(short, long)]
     pub(crate) drain: bool,
@@ -297,6 +300,7 @@ mod tests {
             "millpond run --from-savepoint a --allow-non-restored-state --claim-mode no-claim job",
             "millpond stop -p dir -d job",
             "millpond stop --savepointPath dir --drain job",
+            "millpond stop --type native job",
             "millpond list -a",
             "millpond savepoint -d path",
             "millpond savepoint --type NATIVE job dir",
@@ -313,6 +317,7 @@ mod tests {
             "millpond run -D x job",
             "millpond run",
             "millpond stop",
+            "millpond stop --type other job",
             "millpond savepoint",
             "millpond savepoint job -d path",
             "millpond checkpoints",

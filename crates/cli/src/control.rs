@@ -2,7 +2,8 @@
 
 use crate::args::{CancelArgs, CheckpointArgs, SavepointArgs, StopArgs};
 use crate::folders;
-use crate::output::{ProgressLine, complain, print};
+use crate::output::{complain, print};
+use crate::progress::SavepointBar;
 use millpond_core::{Error, ErrorKind, Result};
 use millpond_rest::client::{FoundJob, find};
 use millpond_rest::registry::Registry;
@@ -33,6 +34,7 @@ pub(crate) fn stop(args: &StopArgs) -> Result<()> {
     let trigger = job.client.trigger_stop(&StopRequest {
         target_directory: directory,
         drain: args.drain,
+        format_type: Some(args.format.clone()),
         ..StopRequest::default()
     })?;
     print(wait(&job, &trigger, "stopping with a savepoint")?)
@@ -62,9 +64,9 @@ pub(crate) fn cancel(args: &CancelArgs) -> Result<()> {
 }
 
 fn wait(job: &FoundJob, trigger: &str, what: &str) -> Result<String> {
-    let mut line = ProgressLine::new(format!("{}: {what}", job.entry.name));
+    let bar = SavepointBar::new(format!("{}: {what}", job.entry.name));
     job.client
-        .wait_for_savepoint(trigger, |waiting| line.show(waiting))
+        .wait_for_savepoint(trigger, |waiting| bar.show(waiting))
 }
 
 /// The folder as the job finds it, which works elsewhere: a local path is made absolute, a URL stays.

@@ -15,6 +15,7 @@ mod args;
 mod control;
 mod folders;
 mod output;
+mod progress;
 mod run;
 mod show;
 mod units;

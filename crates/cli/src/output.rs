@@ -1,9 +1,7 @@
 //! Printing: results on standard output, the rest on standard error, colours only for people.
 
-use crate::units;
 use comfy_table::{Attribute, Cell, ContentArrangement, Table, presets};
 use millpond_core::{Error, ErrorKind, Result};
-use millpond_rest::client::Waiting;
 use serde::Serialize;
 use std::fmt::Display;
 use std::io::{self, ErrorKind as IoKind, IsTerminal, Write};
@@ -63,39 +61,4 @@ pub(crate) fn table(header: &[&str]) -> Table {
         column.set_padding((0, 2));
     }
     table
-}
-
-/// A line on a terminal that is redrawn while something is waited for; nothing in a pipe.
-pub(crate) struct ProgressLine {
-    what: String,
-    shown: bool,
-}
-
-impl ProgressLine {
-    pub(crate) fn new(what: String) -> Self {
-        ProgressLine { what, shown: false }
-    }
-
-    pub(crate) fn show(&mut self, waiting: Waiting) {
-        if !io::stderr().is_terminal() {
-            return;
-        }
-        let tasks = match waiting.tasks {
-            Some((done, all)) => format!(": {done} of {all} tasks"),
-            None => String::new(),
-        };
-        let ms = i64::try_from(waiting.elapsed.as_millis()).unwrap_or(i64::MAX);
-        let mut stderr = io::stderr();
-        let _ = write!(stderr, "\r\x1b[2K{}{tasks}, {}", self.what, units::duration(ms));
-        let _ = stderr.flush();
-        self.shown = true;
-    }
-}
-
-impl Drop for ProgressLine {
-    fn drop(&mut self) {
-        if self.shown {
-            let _ = write!(io::stderr(), "\r\x1b[2K");
-        }
-    }
 }

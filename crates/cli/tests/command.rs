@@ -203,6 +203,7 @@ fn stop_ends_the_job_with_a_savepoint() {
     for (name, args) in [
         ("kept", vec!["stop", "--savepointPath", "DIR", "kept"]),
         ("drained", vec!["stop", "-p", "DIR", "--drain", "drained"]),
+        ("native", vec!["stop", "-p", "DIR", "--type", "native", "native"]),
     ] {
         let job = home.job(name);
         let folder = home.folder.path().join(name);

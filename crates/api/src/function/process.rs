@@ -4,7 +4,7 @@ use super::checkpointed::StateSnapshotContext;
 use super::context::ProcessContext;
 use super::runtime_context::RuntimeContext;
 use crate::{Collector, Data};
-use millpond_core::Result;
+use millpond_core::{CheckpointId, Result};
 
 /// Processes the elements of a stream that isn't keyed. Flink's `ProcessFunction`. It can have operator state
 /// ([`RuntimeContext::operator_state`]), but neither keyed state nor timers.
@@ -66,8 +66,26 @@ pub trait ProcessFunction: 'static {
     /// `CheckpointedFunction#snapshotState`; what `initializeState` does there, `open` does here.
     ///
     /// # Errors
-    /// The checkpoint is declined; the job goes on, as long as it tolerates failed checkpoints.
+    /// The task fails and the job restarts from its last checkpoint: what the function put aside for this one is in none.
     fn snapshot_state(&mut self, _ctx: &mut StateSnapshotContext<'_>) -> Result<()> {
+        Ok(())
+    }
+
+    /// The checkpoint is complete: what came before it won't be processed again, so effects that waited for it may show. Not told of
+    /// savepoints, but for the one that the job stops with. The notice is missing where the job fails first; the next one covers
+    /// the checkpoints before it. Flink's `CheckpointListener`.
+    ///
+    /// # Errors
+    /// The task fails; the checkpoint stays complete.
+    fn notify_checkpoint_complete(&mut self, _checkpoint_id: CheckpointId) -> Result<()> {
+        Ok(())
+    }
+
+    /// The checkpoint or savepoint will never complete. What waits for it goes with the next one. Flink's `CheckpointListener`.
+    ///
+    /// # Errors
+    /// The task fails.
+    fn notify_checkpoint_aborted(&mut self, _checkpoint_id: CheckpointId) -> Result<()> {
         Ok(())
     }
 

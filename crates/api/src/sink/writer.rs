@@ -62,7 +62,7 @@ pub trait SinkWriter: 'static {
     /// Sends out what is buffered: for a sink without a second phase this is what makes it lose nothing.
     ///
     /// # Errors
-    /// The task fails, or the checkpoint is declined where it comes at a barrier.
+    /// The task fails and the job restarts from its last checkpoint.
     fn flush(&mut self, _end_of_input: bool) -> Result<()> {
         Ok(())
     }
@@ -71,7 +71,7 @@ pub trait SinkWriter: 'static {
     /// it takes to show it.
     ///
     /// # Errors
-    /// The checkpoint is declined.
+    /// The task fails and the job restarts from its last checkpoint: what was staged and is in none is not asked for again.
     fn prepare_commit(&mut self, _checkpoint_id: u64) -> Result<Vec<Self::Committable>> {
         Ok(Vec::new())
     }

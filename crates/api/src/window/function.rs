@@ -4,8 +4,8 @@ use super::{Window, WindowScope, WindowStateStore};
 use crate::function::RuntimeContext;
 use crate::side_output::{OutputTag, SideOutputs};
 use crate::{Collector, Data};
-use millpond_core::Result;
 use millpond_core::host::Clock;
+use millpond_core::{CheckpointId, Result};
 use millpond_types::StateKey;
 use std::ops::{Deref, DerefMut};
 
@@ -79,6 +79,24 @@ pub trait ProcessWindowFunction: 'static {
     /// # Errors
     /// As [`ProcessWindowFunction::open`].
     fn clear(&mut self, _ctx: &mut ProcessWindowContext<'_, Self::Window>) -> Result<()> {
+        Ok(())
+    }
+
+    /// The checkpoint is complete: what came before it won't be processed again, so effects that waited for it may show. Not told of
+    /// savepoints, but for the one that the job stops with. The notice is missing where the job fails first; the next one covers
+    /// the checkpoints before it. Flink's `CheckpointListener`.
+    ///
+    /// # Errors
+    /// The task fails; the checkpoint stays complete.
+    fn notify_checkpoint_complete(&mut self, _checkpoint_id: CheckpointId) -> Result<()> {
+        Ok(())
+    }
+
+    /// The checkpoint or savepoint will never complete. What waits for it goes with the next one. Flink's `CheckpointListener`.
+    ///
+    /// # Errors
+    /// The task fails.
+    fn notify_checkpoint_aborted(&mut self, _checkpoint_id: CheckpointId) -> Result<()> {
         Ok(())
     }
 

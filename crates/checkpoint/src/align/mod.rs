@@ -2,23 +2,21 @@
 //!
 //! A pure state machine for each task: barriers, cancellations and ends of channels go in together with a monotonic
 //! time, commands come out, and the task carries them out in their order. It reads no clock, holds no channel and never
-//! waits. [`aligned`] keeps exactly-once order by blocking channels, as Flink's `SingleCheckpointBarrierHandler` does
-//! in aligned mode (Carbone et al., "Lightweight Asynchronous Snapshots for Distributed Dataflows", 2015);
-//! [`tracker`] only counts, as Flink's `CheckpointBarrierTracker` does for at-least-once.
-//! [`unaligned`] lets barriers overtake records instead of waiting behind them (Flink's FLIP-76), at once or after a timeout.
+//! waits. [`exactly_once`] keeps records on their side of a checkpoint, as Flink's `SingleCheckpointBarrierHandler` does: by
+//! blocking channels (Carbone et al., "Lightweight Asynchronous Snapshots for Distributed Dataflows", 2015), or by letting
+//! barriers overtake records, which then become part of the checkpoint (FLIP-76), at once or after a timeout. [`tracker`] only
+//! counts, as Flink's `CheckpointBarrierTracker` does for at-least-once.
 
-pub mod aligned;
 mod channels;
+pub mod exactly_once;
 #[cfg(test)]
 mod tests;
 pub mod tracker;
-pub mod unaligned;
 
 use crate::barrier::{CheckpointBarrier, CheckpointingMode};
-use aligned::AlignedBarriers;
+use exactly_once::ExactlyOnceBarriers;
 use millpond_core::CheckpointId;
 use tracker::BarrierTracker;
-use unaligned::UnalignedBarriers;
 
 /// What happened at the inputs of a task, or what the coordinator said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -161,16 +159,15 @@ pub struct BarrierAligner {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Mode {
-    Aligned(AlignedBarriers),
+    ExactlyOnce(ExactlyOnceBarriers),
     Tracking(BarrierTracker),
-    Unaligned(UnalignedBarriers),
 }
 
 impl BarrierAligner {
     /// An aligner over `channels` input channels, none of which has delivered anything.
     pub fn new(mode: CheckpointingMode, channels: usize) -> Self {
         let mode = match mode {
-            CheckpointingMode::ExactlyOnce => Mode::Aligned(AlignedBarriers::new(channels)),
+            CheckpointingMode::ExactlyOnce => Mode::ExactlyOnce(ExactlyOnceBarriers::new(channels, false)),
             CheckpointingMode::AtLeastOnce => Mode::Tracking(BarrierTracker::new(channels)),
         };
         BarrierAligner { mode }
@@ -179,7 +176,7 @@ impl BarrierAligner {
     /// An aligner for exactly once over channels whose barriers can overtake records, where they are told to.
     pub fn unaligned(channels: usize) -> Self {
         BarrierAligner {
-            mode: Mode::Unaligned(UnalignedBarriers::new(channels)),
+            mode: Mode::ExactlyOnce(ExactlyOnceBarriers::new(channels, true)),
         }
     }
 
@@ -187,9 +184,8 @@ impl BarrierAligner {
     pub fn handle(&mut self, event: AlignEvent, now_nanos: u64) -> Vec<AlignCommand> {
         let mut out = Vec::new();
         match &mut self.mode {
-            Mode::Aligned(aligned) => aligned.handle(event, now_nanos, &mut out),
+            Mode::ExactlyOnce(barriers) => barriers.handle(event, now_nanos, &mut out),
             Mode::Tracking(tracker) => tracker.handle(event, now_nanos, &mut out),
-            Mode::Unaligned(unaligned) => unaligned.handle(event, now_nanos, &mut out),
         }
         out
     }
@@ -197,18 +193,16 @@ impl BarrierAligner {
     /// Whether a channel must not be read now.
     pub fn is_blocked(&self, channel: usize) -> bool {
         match &self.mode {
-            Mode::Aligned(aligned) => aligned.is_blocked(channel),
+            Mode::ExactlyOnce(barriers) => barriers.is_blocked(channel),
             Mode::Tracking(_) => false,
-            Mode::Unaligned(unaligned) => unaligned.is_blocked(channel),
         }
     }
 
     /// Whether some barrier has arrived and others of the same checkpoint are awaited.
     pub fn is_aligning(&self) -> bool {
         match &self.mode {
-            Mode::Aligned(aligned) => aligned.is_aligning(),
+            Mode::ExactlyOnce(barriers) => barriers.is_aligning(),
             Mode::Tracking(tracker) => tracker.is_aligning(),
-            Mode::Unaligned(unaligned) => unaligned.is_aligning(),
         }
     }
 
@@ -216,8 +210,8 @@ impl BarrierAligner {
     /// [`AlignEvent::TimedOut`] is due.
     pub fn timeout(&self) -> Option<(CheckpointId, i64)> {
         match &self.mode {
-            Mode::Unaligned(unaligned) => unaligned.timeout(),
-            Mode::Aligned(_) | Mode::Tracking(_) => None,
+            Mode::ExactlyOnce(barriers) => barriers.timeout(),
+            Mode::Tracking(_) => None,
         }
     }
 }

@@ -1,8 +1,8 @@
-//! Behaviour of both machines, one rule a test. Every order of a small world is walked in `tests/exhaustive`.
+//! Behaviour of the machines, one rule a test. Every order of a small world is walked in `tests/exhaustive`.
 
 use super::AlignAbort::{self, CancelBarrier, Coordinator, EndOfInput, Subsumed};
 use super::*;
-use crate::barrier::CheckpointKind;
+use crate::barrier::{AlignmentType, CheckpointKind};
 use CheckpointingMode::{AtLeastOnce, ExactlyOnce};
 
 fn barrier(checkpoint: u64) -> CheckpointBarrier {
@@ -65,6 +65,32 @@ fn one_channel_snapshots_at_once() {
         let mut aligner = BarrierAligner::new(mode, 1);
         let commands = run(&mut aligner, &[arrives(0, 1), arrives(0, 2)]);
         assert_eq!(commands, [snapshot(1, 1, 0), snapshot(2, 2, 0)]);
+    }
+}
+
+/// Goal: a checkpoint whose barriers overtake elsewhere is aligned by a task whose channels can't be overtaken. Method: barriers that
+/// don't wait, and ones that wait for a while, read by such a task.
+#[test]
+fn channels_that_cannot_be_overtaken_are_aligned() {
+    for alignment in [
+        AlignmentType::Unaligned,
+        AlignmentType::AlignedWithTimeout { timeout_ms: 1 },
+    ] {
+        let mut aligner = BarrierAligner::new(ExactlyOnce, 2);
+        let barrier = CheckpointBarrier {
+            alignment,
+            ..barrier(1)
+        };
+        let read = |channel| AlignEvent::Barrier { channel, barrier };
+        assert_eq!(aligner.handle(read(0), 1), [block(0)]);
+        assert_eq!(aligner.timeout(), None);
+        let snapshot = AlignCommand::Snapshot {
+            barrier,
+            alignment_nanos: 1,
+            started_nanos: 1,
+            unaligned: false,
+        };
+        assert_eq!(aligner.handle(read(1), 2), [snapshot, AlignCommand::UnblockAll]);
     }
 }
 

@@ -4,6 +4,8 @@
 
 use super::{CompletedCheckpointStore, Owner, Retained};
 use crate::recovery::Recovered;
+use crate::result_store::JobStatus;
+use crate::storage::fence::Epochs;
 use crate::storage::{CheckpointLocation, CompletedCheckpoint, Deletion, Folder, layout, resolve};
 use millpond_core::CheckpointId;
 use millpond_core::failpoint::{self, Failpoint};
@@ -89,14 +91,12 @@ impl CompletedCheckpointStore {
     fn discard_claimed(&self, snapshot: &CompletedCheckpoint) {
         let folder = snapshot.location().folder();
         let mut names = vec![layout::METADATA_FILE.to_string()];
-        names.extend(snapshot.metadata().streams().filter_map(|stream| match stream {
-            StreamStateHandle::File(FileStateHandle {
-                path: StatePath::Relative(name),
-                ..
-            }) => Some(name.clone()),
-            _ => None,
+        let files = snapshot.metadata().streams().filter_map(StreamStateHandle::file);
+        names.extend(files.filter_map(|file| match &file.path {
+            StatePath::Relative(name) => Some(name.clone()),
+            StatePath::Absolute(_) => None,
         }));
-        // Channels of one task share a file.
+        // Channels of one task share a file, and so do merged states.
         let mut seen = HashSet::default();
         names.retain(|n| !n.contains('/') && n != ".." && seen.insert(n.clone()));
         names.push(layout::CHECKSUMS_FILE.to_string());
@@ -174,14 +174,19 @@ impl CompletedCheckpointStore {
             .map(|(n, _)| n)
             .filter(|n| !named(n))
             .collect();
+        // Asked after the listing: what was listed before nobody else had the job is not of a later owner.
+        if self.storage.check_owner().is_err() {
+            return;
+        }
         if !orphans.is_empty() {
             tracing::info!(files = orphans.len(), folder = %shared.display(), "deleting shared files that no checkpoint names");
             self.storage.delete_later(Deletion::Files(shared, orphans));
         }
     }
 
-    /// Leaves nothing of the job but its result.
-    pub(super) fn clear_job_folder(&mut self) {
+    /// Leaves nothing of the job but its result and, beside it, what its last owner found when he took over: it keeps processes
+    /// fenced off that still sleep, even when a request to take the job over is carried out only now.
+    pub(super) fn clear_job_folder(&mut self, status: JobStatus) {
         self.leftovers.clear();
         self.aborted.clear();
         let folder = self.storage.job_folder();
@@ -189,12 +194,16 @@ impl CompletedCheckpointStore {
             let ours = |n: &str| {
                 n == layout::SHARED_FOLDER
                     || n == layout::TASK_OWNED_FOLDER
-                    || n == layout::EPOCHS_FOLDER
+                    || n == layout::EPOCHS_FOLDER && status != JobStatus::Finished
                     || layout::checkpoint_id(n).is_some()
             };
             for name in listing.folders.iter().filter(|n| ours(n)) {
                 self.storage.delete_later(Deletion::Folder(folder.child(name)));
             }
+        }
+        if let (JobStatus::Finished, Ok(epochs)) = (status, Epochs::read(folder)) {
+            let (folder, names) = epochs.all_but_last_start();
+            self.storage.delete_later(Deletion::Files(folder, names));
         }
         self.storage.delete_later(Deletion::IfEmpty(folder.clone()));
         if let Some(local) = self.storage.local_copies() {

@@ -30,7 +30,8 @@ pub struct CompletedCheckpointStore {
     registry: SharedFileRegistry,
     /// Damaged checkpoints and remains of unfinished ones, to be deleted once a newer checkpoint is there.
     leftovers: Vec<CheckpointId>,
-    /// Aborted ones, of which the mark stays that their number is taken, until a later number is.
+    /// Aborted ones, of which the mark stays that their number is taken, until a later number is. Also beyond the job's end: a
+    /// deletion that was not answered may be carried out when the next process would have that number.
     aborted: Vec<CheckpointId>,
     /// Folders of claimed snapshots: files in them may be deleted although they are not the job's own.
     claimed_roots: Vec<String>,
@@ -209,10 +210,8 @@ impl CompletedCheckpointStore {
             for retained in std::mem::take(&mut self.retained) {
                 self.discard(&retained);
             }
-            self.clear_job_folder();
+            self.clear_job_folder(result.status);
         }
-        // Nothing is under way any more that would write to them.
-        self.forget_aborted();
         self.storage.wait_for_deletions();
         self.storage.release();
         Ok(())

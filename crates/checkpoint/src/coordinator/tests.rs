@@ -8,7 +8,9 @@ mod partial;
 mod recording;
 
 use super::*;
-use crate::barrier::CheckpointKind;
+use crate::barrier::{CheckpointKind, SavepointFormat};
+
+const SAVEPOINT: CheckpointKind = CheckpointKind::Savepoint(SavepointFormat::Canonical);
 
 const SOURCE: TaskId = TaskId {
     vertex: 0,

@@ -1,6 +1,6 @@
 //! Reads `_metadata` of Flink's versions 3 to 6, which 1.11 to 2.3 write.
 //!
-//! What a Millpond job can't restore (changelog and merged files) is refused by
+//! What a Millpond job can't restore (changelog, and files that Flink merged) is refused by
 //! name, never skipped: skipping would lose state without a word.
 
 use super::properties::CheckpointProperties;
@@ -10,7 +10,7 @@ use millpond_core::{Error, ErrorKind, OperatorId, Result};
 use millpond_state::handle::{
     ByteStreamStateHandle, FileStateHandle, HandleAndLocalPath, IncrementalRemoteKeyedStateHandle,
     KeyGroupsStateHandle, KeyedStateHandle, NO_OFFSET_SET, OperatorStateHandle, OperatorStateMeta,
-    OperatorStateMode, OperatorSubtaskState, StatePath, StreamStateHandle,
+    OperatorStateMode, OperatorSubtaskState, SegmentFileStateHandle, StatePath, StreamStateHandle,
 };
 use millpond_types::key_group::MAX_PARALLELISM_LIMIT;
 use millpond_types::{DataInput, KeyGroupRange};
@@ -113,7 +113,9 @@ fn read_operator_rest(input: &mut DataInput<'_>, id: OperatorId, version: i32) -
     operator.coordinator = match read_stream_or_null(input)? {
         None => None,
         Some(StreamStateHandle::ByteStream(b)) => Some(b),
-        Some(StreamStateHandle::File(_)) => return Err(bad("a coordinator's state stands in a file")),
+        Some(StreamStateHandle::File(_) | StreamStateHandle::Segment(_)) => {
+            return Err(bad("a coordinator's state stands in a file"));
+        }
     };
     let mut ahead = *input;
     if ahead.read_i32()? < 0 {
@@ -342,9 +344,32 @@ fn read_stream_or_null(input: &mut DataInput<'_>) -> Result<Option<StreamStateHa
             let path = StatePath::Relative(input.read_utf()?);
             file(path, read_long(input, "size")?)
         }
-        15 | 16 => return Err(merged_files()),
+        tag::SEGMENT_FILE => StreamStateHandle::Segment(read_segment(input)?),
+        16 => return Err(merged_files()),
         other => return Err(unknown("stream handle", other)),
     }))
+}
+
+/// A part of a merged file. How long the file is stands in the sidecar alone.
+fn read_segment(input: &mut DataInput<'_>) -> Result<SegmentFileStateHandle> {
+    let (start, size) = (read_long(input, "start")?, read_long(input, "size")?);
+    let _scope = input.read_i32()?;
+    let path = input.read_utf()?;
+    if path.contains(':') || path.starts_with('/') {
+        // Flink's are absolute, and nothing says how they move or how long they are.
+        return Err(merged_files());
+    }
+    Ok(SegmentFileStateHandle {
+        file: FileStateHandle {
+            path: StatePath::Relative(path),
+            // Two numbers that are below 2^63.
+            size: start + size,
+            crc32c: None,
+        },
+        start,
+        size,
+        name: input.read_utf()?,
+    })
 }
 
 pub(super) fn read_long(input: &mut DataInput<'_>, what: &str) -> Result<u64> {
@@ -364,6 +389,6 @@ pub(super) fn unsupported(why: &str) -> Error {
 }
 
 fn merged_files() -> Error {
-    unsupported("state in merged files can't be restored")
+    unsupported("state in files that Flink merged can't be restored")
         .hint("take a savepoint, or a checkpoint with execution.checkpointing.file-merging.enabled: false")
 }

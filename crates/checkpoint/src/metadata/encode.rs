@@ -199,6 +199,9 @@ fn write_files(out: &mut DataOutput, files: &[HandleAndLocalPath]) -> Result<()>
     Ok(())
 }
 
+/// The ordinal of Flink's `CheckpointedStateScope.EXCLUSIVE`: a merged file goes with its checkpoint.
+const EXCLUSIVE: i32 = 0;
+
 pub(super) fn write_stream(out: &mut DataOutput, stream: &StreamStateHandle) -> Result<()> {
     match stream {
         StreamStateHandle::ByteStream(b) => {
@@ -219,6 +222,15 @@ pub(super) fn write_stream(out: &mut DataOutput, stream: &StreamStateHandle) -> 
                 out.write_utf(path)?;
             }
         },
+        StreamStateHandle::Segment(s) => {
+            let (StatePath::Relative(path) | StatePath::Absolute(path)) = &s.file.path;
+            out.write_u8(tag::SEGMENT_FILE);
+            long(out, s.start, "start")?;
+            long(out, s.size, "size")?;
+            out.write_i32(EXCLUSIVE);
+            out.write_utf(path)?;
+            out.write_utf(&s.name)?;
+        }
     }
     Ok(())
 }

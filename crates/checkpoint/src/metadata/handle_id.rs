@@ -16,6 +16,7 @@ pub(super) fn state_handle_id(handle: &KeyedStateHandle) -> String {
         StreamStateHandle::File(f) => match &f.path {
             StatePath::Relative(p) | StatePath::Absolute(p) => p,
         },
+        StreamStateHandle::Segment(s) => &s.name,
     };
     let (hi, lo) = murmur3_x64_128(format!("{name} {range}").as_bytes());
     format!(

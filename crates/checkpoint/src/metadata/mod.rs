@@ -15,7 +15,8 @@ mod tag;
 #[cfg(test)]
 mod tests;
 
-pub use properties::{CheckpointProperties, PostCheckpointAction, SavepointFormat, SnapshotType};
+pub use crate::barrier::SavepointFormat;
+pub use properties::{CheckpointProperties, PostCheckpointAction, SnapshotType};
 
 use millpond_core::{CheckpointId, OperatorId};
 use millpond_state::handle::{ByteStreamStateHandle, OperatorSubtaskState, StreamStateHandle};

@@ -3,6 +3,7 @@
 //! In `_metadata` from version 4 on they stand at the end, as Java's `ObjectOutputStream` writes them.
 
 use super::java::{self, Object, Value};
+use crate::barrier::SavepointFormat;
 use millpond_core::{Error, Result};
 use millpond_types::{DataInput, DataOutput};
 
@@ -52,15 +53,6 @@ pub enum PostCheckpointAction {
     Suspend,
     /// The job stops after every source was told that its input ended (`stop --drain`).
     Terminate,
-}
-
-/// Flink's `SavepointFormatType`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum SavepointFormat {
-    /// The format that every state backend restores.
-    Canonical,
-    /// The backend's own.
-    Native,
 }
 
 impl CheckpointProperties {

@@ -10,4 +10,5 @@ pub(super) const RELATIVE_STREAM: u8 = 6;
 pub(super) const SAVEPOINT_KEY_GROUPS: u8 = 7;
 pub(super) const INCREMENTAL_KEY_GROUPS_V2: u8 = 11;
 pub(super) const KEY_GROUPS_V2: u8 = 12;
+pub(super) const SEGMENT_FILE: u8 = 15;
 pub(super) const SEGMENT_PARTITIONABLE_OPERATOR_STATE: u8 = 17;

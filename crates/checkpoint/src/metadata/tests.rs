@@ -4,6 +4,8 @@
 //! `MetadataSerializers`); versions 3 and 4 are byte for byte what Flink 1.20 writes. `testdata/properties.txt` is Java's
 //! serialization of each kind of `CheckpointProperties`, the same from Flink 1.20 to 2.3.
 
+mod segments;
+
 use super::*;
 use crate::completed::RetentionPolicy;
 use bytes::Bytes;
@@ -380,6 +382,13 @@ fn any_stream() -> impl Strategy<Value = StreamStateHandle> {
         }),
         (any::<String>(), 0..i64::MAX as u64).prop_map(|(p, size)| relative(&p, size)),
         (any::<String>(), 0..i64::MAX as u64).prop_map(|(p, size)| file(StatePath::Absolute(p), size)),
+        (
+            "[a-z0-9-]{1,20}",
+            0..1_000_000u64,
+            0..1_000_000u64,
+            any::<String>()
+        )
+            .prop_map(|(path, start, size, name)| segments::segment(&path, start, size, &name)),
     ]
 }
 

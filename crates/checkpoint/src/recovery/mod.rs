@@ -63,8 +63,14 @@ impl FileSystemCheckpointStorage {
                 continue;
             }
             if self.is_void(id, &takeovers)? {
-                tracing::warn!(checkpoint = id, folder = %self.checkpoint(id).display(), "checkpoint of a process that was not the owner of the job any more skipped");
-                found.void.push(id);
+                // Looked at once: its writer may be at work still, and what comes to exist meanwhile doesn't count either.
+                let folder = self.checkpoint(id).folder().clone();
+                if folder.size(layout::METADATA_FILE)?.is_some() {
+                    tracing::warn!(checkpoint = id, folder = %folder.display(), "checkpoint of a process that was not the owner of the job any more skipped");
+                    found.void.push(id);
+                } else {
+                    found.incomplete.push(id);
+                }
                 continue;
             }
             self.look_at(id, &mut found)?;
@@ -83,18 +89,17 @@ impl FileSystemCheckpointStorage {
         Ok(found)
     }
 
-    /// Whether the checkpoint exists and doesn't count.
+    /// Whether the checkpoint doesn't count, now that it exists or when it will.
     fn is_void(&self, id: CheckpointId, takeovers: &Takeovers) -> Result<bool> {
         if !takeovers.may_void(id) {
             return Ok(false);
         }
-        let location = self.checkpoint(id);
-        let epoch = match location.folder().get(layout::CLAIM_FILE) {
+        let epoch = match self.checkpoint(id).folder().get(layout::CLAIM_FILE) {
             Ok(claim) => epoch_of_claim(&claim).unwrap_or(0),
             Err(e) if e.kind() == ErrorKind::NotFound => 0,
             Err(e) => return Err(e),
         };
-        Ok(takeovers.is_void(epoch, id) && location.folder().size(layout::METADATA_FILE)?.is_some())
+        Ok(takeovers.is_void(epoch, id))
     }
 
     fn look_at(&self, id: CheckpointId, found: &mut Recovered) -> Result<()> {

@@ -1,22 +1,28 @@
 //! How a checkpoint comes to exist, and how one is believed.
 //!
-//! Commit: the tasks' files are durable already (each was synced when its stream was closed); then the sidecar, then
+//! Commit: the tasks' files are durable already (each was synced when its stream was closed); then merged files, the sidecar, and
 //! `_metadata`, which is never overwritten. Whatever happens before that last step, there is no checkpoint; after it, there
 //! is one and everything that it names is durable. Reading goes the other way: sidecar, `_metadata` against it, then every
 //! named file in full, before the first byte of state is handed to anybody.
 
+use super::merge::merge;
 use super::sidecar::{Sidecar, path_text};
 use super::{CheckpointLocation, Target, layout, reader};
 use crate::metadata::CheckpointMetadata;
 use bytes::Bytes;
 use millpond_core::failpoint::{self, Failpoint};
 use millpond_core::hash::HashSet;
+use millpond_core::host::parallel;
 use millpond_core::{CheckpointId, Error, ErrorKind, Result};
 use millpond_state::handle::{
     FileStateHandle, KeyedStateHandle, OperatorSubtaskState, StatePath, StreamStateHandle,
 };
 use std::path::Path;
 use std::sync::Arc;
+
+/// How many files are read at once when all are verified: one file alone keeps neither the disk nor the network busy while its
+/// checksum is computed.
+const VERIFY_THREADS: usize = 4;
 
 /// A checkpoint or savepoint that exists. Flink's `CompletedCheckpoint`.
 #[derive(Clone, Debug)]
@@ -65,6 +71,8 @@ pub(super) fn commit(
 ) -> Result<CompletedCheckpoint> {
     let folder = location.folder();
     let named = |e: Error| e.with("checkpoint", metadata.checkpoint_id);
+    let merged = merge(location.target(), metadata).map_err(named)?;
+    let metadata = merged.as_ref().unwrap_or(metadata);
     let bytes = metadata.encode().map_err(named)?;
     let sidecar = Sidecar::of(metadata, &bytes).encode().map_err(named)?;
     let metadata_bytes = bytes.len() as u64;
@@ -155,19 +163,24 @@ fn read(location: &CheckpointLocation, verify: Verify) -> Result<CompletedCheckp
         add_names(&mut metadata, sidecar);
     }
     let mut all_known = sidecar.is_some();
-    each_file(&mut metadata, &mut |file| {
-        all_known &= add_checksum(file, sidecar.as_ref()).map_err(in_metadata)?;
-        follow_move(target, file)
+    each_stream(&mut metadata, &mut |stream| {
+        all_known &= add_checksum(stream, sidecar.as_ref()).map_err(in_metadata)?;
+        match stream {
+            StreamStateHandle::File(file) => follow_move(target, file),
+            _ => Ok(()),
+        }
     })?;
     if verify == Verify::Everything {
         let mut seen = HashSet::default();
-        each_file(&mut metadata, &mut |file| {
-            if seen.insert(file.path.clone()) {
-                reader::verify(target, file)
-            } else {
-                Ok(())
-            }
-        })?;
+        let mut files: Vec<_> = metadata.streams().filter_map(StreamStateHandle::file).collect();
+        files.retain(|file| seen.insert(&file.path));
+        // Where a seeded scheduler decides what happens next, nothing may happen beside it.
+        let threads = if target.folder.io().is_inline() {
+            1
+        } else {
+            VERIFY_THREADS
+        };
+        parallel(threads, files, |file| reader::verify(target, file))?;
         if !all_known {
             tracing::info!(
                 checkpoint = %target.folder.display(),
@@ -196,10 +209,7 @@ pub(crate) struct CheckedFiles {
 pub(crate) fn check_files(checkpoint: &CompletedCheckpoint) -> Result<CheckedFiles> {
     let mut checked = CheckedFiles::default();
     let mut seen = HashSet::default();
-    for stream in checkpoint.metadata.streams() {
-        let StreamStateHandle::File(file) = stream else {
-            continue;
-        };
+    for file in checkpoint.metadata.streams().filter_map(StreamStateHandle::file) {
         if !seen.insert(&file.path) {
             continue;
         }
@@ -256,12 +266,24 @@ fn add_names(metadata: &mut CheckpointMetadata, sidecar: &Sidecar) {
     }
 }
 
-/// Gives the handle its checksum; whether there is one.
-fn add_checksum(file: &mut FileStateHandle, sidecar: Option<&Sidecar>) -> Result<bool> {
+/// Gives the handle its file's checksum; whether all is known of it.
+fn add_checksum(stream: &mut StreamStateHandle, sidecar: Option<&Sidecar>) -> Result<bool> {
+    let (file, is_segment) = match stream {
+        StreamStateHandle::ByteStream(_) => return Ok(true),
+        StreamStateHandle::File(file) => (file, false),
+        StreamStateHandle::Segment(segment) => (&mut segment.file, true),
+    };
     let Some(sum) = sidecar.and_then(|s| s.files.get(path_text(&file.path))) else {
+        if is_segment {
+            return Err(
+                Error::corrupt("read checkpoint", "the checksums don't cover a merged file")
+                    .with("file", path_text(&file.path)),
+            );
+        }
         return Ok(false);
     };
-    if sum.length != file.size {
+    // Of a merged file, _metadata knows only how far a segment reaches.
+    if sum.length != file.size && !(is_segment && file.size <= sum.length) {
         return Err(Error::corrupt(
             "read checkpoint",
             "_metadata and the checksums disagree about a file's length",
@@ -270,7 +292,7 @@ fn add_checksum(file: &mut FileStateHandle, sidecar: Option<&Sidecar>) -> Result
         .with("length", file.size)
         .with("expected", sum.length));
     }
-    file.crc32c = Some(sum.crc32c);
+    (file.size, file.crc32c) = (sum.length, Some(sum.crc32c));
     Ok(true)
 }
 
@@ -295,10 +317,10 @@ fn follow_move(target: &Target, file: &mut FileStateHandle) -> Result<()> {
     Ok(())
 }
 
-/// Visits every file that the checkpoint names.
-fn each_file(
+/// Visits every stream that the checkpoint names.
+pub(super) fn each_stream(
     metadata: &mut CheckpointMetadata,
-    visit: &mut dyn FnMut(&mut FileStateHandle) -> Result<()>,
+    visit: &mut dyn FnMut(&mut StreamStateHandle) -> Result<()>,
 ) -> Result<()> {
     let states = metadata
         .operators
@@ -321,9 +343,7 @@ fn each_file(
             .chain(input_channel.iter_mut().map(|h| &mut h.stream))
             .chain(result_subpartition.iter_mut().map(|h| &mut h.stream));
         for stream in streams {
-            if let StreamStateHandle::File(file) = stream {
-                visit(file)?;
-            }
+            visit(stream)?;
         }
     }
     Ok(())

@@ -116,10 +116,7 @@ impl LocalCopies {
     /// The newest complete checkpoint names `streams`: copies that were there before it and aren't named go.
     pub(crate) fn retain<'a>(&self, streams: impl Iterator<Item = &'a StreamStateHandle>) {
         let named: HashSet<&str> = streams
-            .filter_map(|stream| match stream {
-                StreamStateHandle::File(file) => name_of(&file.path),
-                StreamStateHandle::ByteStream(_) => None,
-            })
+            .filter_map(|stream| name_of(&stream.file()?.path))
             .collect();
         let mut settled = self.settled.lock().unwrap_or_else(PoisonError::into_inner);
         for name in settled.iter().filter(|n| !named.contains(n.as_str())) {
@@ -206,6 +203,11 @@ impl LocalFile {
             .and_then(|_| self.file.read_exact(&mut bytes))
             .map_err(|e| Error::io("read local copy", e).with("path", self.path.display()))?;
         Ok(Bytes::from(bytes))
+    }
+
+    /// Makes `path` another name of it; `false` if that lies on another disk.
+    pub(crate) fn link(&self, path: &Path) -> bool {
+        std::fs::hard_link(&self.path, path).is_ok()
     }
 
     pub(crate) fn display(&self) -> String {

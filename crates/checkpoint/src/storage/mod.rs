@@ -14,6 +14,7 @@ mod folder;
 mod io;
 pub mod layout;
 mod local;
+mod merge;
 pub mod options;
 mod reader;
 mod sidecar;
@@ -110,6 +111,14 @@ pub(crate) struct Target {
     pub(crate) in_memory: bool,
 }
 
+impl Target {
+    /// How large files become that small states share; `None`: each state has its own. So it is in savepoints, which others read.
+    fn merged_file_bytes_max(&self) -> Option<usize> {
+        let merges = self.shared.is_some() && !self.in_memory;
+        self.options.merged_file_bytes_max.filter(|_| merges)
+    }
+}
+
 impl FileSystemCheckpointStorage {
     /// Opens the storage of `job` under `directory`, a plain path or a URI (`file:`, `s3:`, `hdfs:`), and creates its folders.
     ///
@@ -180,16 +189,22 @@ impl FileSystemCheckpointStorage {
     }
 
     /// A storage on a store of the caller's, without threads of its own: its futures must be ready at once, and what is
-    /// deleted later is deleted in `background`. For simulations, where one scheduler decides what happens next.
+    /// deleted later is deleted in `background`. For simulations, where one scheduler decides what happens next. The store is what
+    /// `root` names, such as `s3://bucket`: savepoints under it lie there, too.
     pub fn on_store(
         store: Arc<dyn ObjectStore>,
-        uri: &str,
+        root: &str,
         job: JobId,
         options: StorageOptions,
         background: Arc<dyn Background>,
     ) -> Arc<Self> {
-        let file_systems = FileSystems::inline(Arc::clone(&options.file_systems), Arc::clone(&background));
-        let base = Folder::of_store(Arc::clone(file_systems.io()), store, uri);
+        let file_systems = FileSystems::inline(
+            Arc::clone(&options.file_systems),
+            Arc::clone(&background),
+            root,
+            Arc::clone(&store),
+        );
+        let base = Folder::of_store(Arc::clone(file_systems.io()), store, root);
         let fence = FenceCell::default();
         Arc::new(FileSystemCheckpointStorage {
             job,
@@ -257,6 +272,12 @@ impl FileSystemCheckpointStorage {
     /// Whether checkpoints are still there after the process has ended.
     pub fn survives_process(&self) -> bool {
         self.survives_process
+    }
+    pub(crate) fn file_systems(&self) -> &Arc<FileSystems> {
+        &self.file_systems
+    }
+    pub(crate) fn options(&self) -> &StorageOptions {
+        &self.options
     }
     pub(crate) fn job_folder(&self) -> &Folder {
         &self.job_folder

@@ -22,6 +22,8 @@ pub struct StorageOptions {
     /// The largest state that a checkpoint in memory takes, per stream. Default 5 MiB, as in Flink's
     /// `JobManagerCheckpointStorage`.
     pub memory_state_bytes_max: usize,
+    /// Small states of a checkpoint are written together into files of up to this size; `None`, the default: each has its own.
+    pub merged_file_bytes_max: Option<usize>,
     /// Copies of state on a local disk.
     pub local_backup: LocalBackupOptions,
     /// How stores over the network are reached.
@@ -34,6 +36,7 @@ impl Default for StorageOptions {
             inline_threshold_bytes: 20 << 10,
             write_buffer_bytes: 8 << 20,
             memory_state_bytes_max: 5 << 20,
+            merged_file_bytes_max: None,
             local_backup: LocalBackupOptions::default(),
             file_systems: Arc::default(),
         }
@@ -41,8 +44,8 @@ impl Default for StorageOptions {
 }
 
 impl StorageOptions {
-    /// Reads [`options::DATA_INLINE_THRESHOLD`], [`options::WRITE_BUFFER_SIZE`], [`options::MEMORY_MAX_STATE_SIZE`] the
-    /// options of local copies, and what [`FileSystemOptions`] reads.
+    /// Reads [`options::DATA_INLINE_THRESHOLD`], [`options::WRITE_BUFFER_SIZE`], [`options::MEMORY_MAX_STATE_SIZE`], the
+    /// options of merged files and of local copies, and what [`FileSystemOptions`] reads.
     ///
     /// A write buffer below 5 MiB (Flink's own default is 4 kB, which suits its file streams) is raised to that.
     ///
@@ -63,10 +66,17 @@ impl StorageOptions {
             inline_threshold_bytes: inline,
             write_buffer_bytes: buffer.clamp(WRITE_BUFFER_MIN_BYTES, WRITE_BUFFER_MAX_BYTES),
             memory_state_bytes_max: bytes(configuration, &options::MEMORY_MAX_STATE_SIZE)?,
+            merged_file_bytes_max: file_merging(configuration)?,
             local_backup: local_backup(configuration)?,
             file_systems: Arc::new(FileSystemOptions::from_configuration(configuration)?),
         })
     }
+}
+
+fn file_merging(c: &Configuration) -> Result<Option<usize>> {
+    c.require(&options::FILE_MERGING_ACROSS_CHECKPOINTS)?;
+    let size = bytes(c, &options::FILE_MERGING_MAX_FILE_SIZE)?;
+    Ok(c.require(&options::FILE_MERGING_ENABLED)?.then_some(size))
 }
 
 fn local_backup(c: &Configuration) -> Result<LocalBackupOptions> {
@@ -106,6 +116,19 @@ mod tests {
             (read.inline_threshold_bytes, read.write_buffer_bytes),
             (1024, 5 << 20)
         );
+        assert_eq!(read.merged_file_bytes_max, None);
+        c.set(options::FILE_MERGING_ENABLED.key, "true");
+        c.set(options::FILE_MERGING_MAX_FILE_SIZE.key, "1 mb");
+        let read = StorageOptions::from_configuration(&c).unwrap();
+        assert_eq!(read.merged_file_bytes_max, Some(1 << 20));
+        c.set(options::FILE_MERGING_ACROSS_CHECKPOINTS.key, "true");
+        let refused = StorageOptions::from_configuration(&c).unwrap_err();
+        assert!(
+            refused.report().contains("across-checkpoint-boundary"),
+            "{}",
+            refused.report()
+        );
+        c.set(options::FILE_MERGING_ACROSS_CHECKPOINTS.key, "false");
         for bad in ["2mb", "x", "3 zb", "99999999999999999999"] {
             c.set(options::DATA_INLINE_THRESHOLD.key, bad);
             assert_eq!(

@@ -6,7 +6,7 @@ use super::local::LocalFile;
 use super::uri::Location;
 use bytes::Bytes;
 use millpond_core::{Error, ErrorKind, Result};
-use millpond_state::handle::{FileStateHandle, StatePath, StreamStateHandle};
+use millpond_state::handle::{FileStateHandle, SegmentFileStateHandle, StatePath, StreamStateHandle};
 use millpond_state::stream::StateHandleReader;
 use std::fs;
 use std::io::{self, Cursor, Read};
@@ -27,6 +27,11 @@ impl StateHandleReader for Reader {
             StreamStateHandle::ByteStream(b) => Ok(Box::new(Cursor::new(b.data.clone()))),
             StreamStateHandle::File(file) => {
                 Ok(Box::new(FileStream::of(Source::of(&self.target, file)?, file)))
+            }
+            StreamStateHandle::Segment(segment) => {
+                let source = Source::of(&self.target, &segment.file)?;
+                let range = segment_range(segment, &(0..segment.size), &source)?;
+                Ok(Box::new(FileStream::part(source, range)))
             }
         }
     }
@@ -56,6 +61,11 @@ impl StateHandleReader for Reader {
                 }
                 source.get_range(range)
             }
+            StreamStateHandle::Segment(segment) => {
+                let mut source = Source::of(&self.target, &segment.file)?;
+                let range = segment_range(segment, &range, &source)?;
+                source.get_range(range)
+            }
         }
     }
 
@@ -63,12 +73,36 @@ impl StateHandleReader for Reader {
         let StreamStateHandle::File(file) = handle else {
             return false;
         };
+        // It is what was verified, so the checkpoint's own file is not to be believed unread.
+        if let Some(copy) = self.target.local.as_ref().and_then(|l| l.find(file)) {
+            return copy.link(path);
+        }
         let Ok((folder, name)) = find(&self.target, file) else {
             return false;
         };
         let local = folder.local().filter(|_| !self.target.file_systems.is_layered());
         local.is_some_and(|local| fs::hard_link(local.join(name), path).is_ok())
     }
+}
+
+/// Where in its file a part of a segment lies.
+fn segment_range(segment: &SegmentFileStateHandle, part: &Range<u64>, source: &Source) -> Result<Range<u64>> {
+    let end = segment.start.checked_add(part.end);
+    let range = end
+        .filter(|end| part.start <= part.end && part.end <= segment.size && *end <= segment.file.size)
+        .map(|end| segment.start + part.start..end);
+    range.ok_or_else(|| {
+        Error::corrupt(
+            "read state",
+            "the segment or its file is shorter than what is asked for",
+        )
+        .with("path", source.display())
+        .with("segment_start", segment.start)
+        .with("segment_size", segment.size)
+        .with("start", part.start)
+        .with("end", part.end)
+        .with("length", segment.file.size)
+    })
 }
 
 /// The name and place of a file that has the length it was written with.
@@ -206,6 +240,7 @@ impl Source {
 
 struct FileStream {
     source: Source,
+    /// Where it ends.
     size: u64,
     fetched: u64,
     crc32c: u32,
@@ -221,6 +256,18 @@ impl FileStream {
             fetched: 0,
             crc32c: 0,
             expected_crc32c: file.crc32c,
+            chunk: Bytes::new(),
+        }
+    }
+
+    /// A part of a file, which was verified as a whole.
+    fn part(source: Source, range: Range<u64>) -> Self {
+        FileStream {
+            source,
+            size: range.end,
+            fetched: range.start,
+            crc32c: 0,
+            expected_crc32c: None,
             chunk: Bytes::new(),
         }
     }

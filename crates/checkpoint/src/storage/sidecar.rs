@@ -16,7 +16,7 @@ use super::layout;
 use crate::metadata::CheckpointMetadata;
 use millpond_core::hash::HashMap;
 use millpond_core::{Error, OperatorId, Result};
-use millpond_state::handle::{StatePath, StreamStateHandle};
+use millpond_state::handle::StatePath;
 use millpond_types::{DataInput, DataOutput};
 use std::collections::BTreeMap;
 
@@ -54,7 +54,7 @@ impl Sidecar {
     pub(crate) fn of(metadata: &CheckpointMetadata, bytes: &[u8]) -> Sidecar {
         let mut sidecar = Sidecar::default();
         for stream in metadata.streams() {
-            if let StreamStateHandle::File(file) = stream
+            if let Some(file) = stream.file()
                 && let Some(crc32c) = file.crc32c
             {
                 let sum = FileSum {

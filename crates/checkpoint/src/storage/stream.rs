@@ -1,4 +1,5 @@
-//! Streams that snapshots are written to: small state stays in its handle, larger state becomes a file.
+//! Streams that snapshots are written to: small state stays in its handle, larger state becomes a file. What is to share a file with
+//! others stays in its handle until the checkpoint is committed (`merge`).
 //!
 //! The rules are those of Flink's `FsCheckpointStreamFactory`; the checksum is ours. A file is published only when its
 //! stream is closed, so a stream that is dropped or fails leaves no file.
@@ -8,13 +9,17 @@ use super::error::io_kind;
 use super::layout;
 use super::local::LocalCopy;
 use super::upload::Upload;
-use bytes::Bytes;
+use bytes::BytesMut;
 use millpond_core::config::options;
 use millpond_core::failpoint::{self, Failpoint};
 use millpond_core::{Error, Result};
 use millpond_state::handle::{ByteStreamStateHandle, FileStateHandle, StatePath, StreamStateHandle};
 use millpond_state::stream::{CheckpointOutputStream, CheckpointStreamFactory, CheckpointedStateScope};
 use std::io::{self, Write};
+
+/// How much goes to a local file at once: it is still in the processor's cache when the system copies it. The larger parts that
+/// stores over the network want would not be.
+const LOCAL_PART_BYTES: usize = 1 << 20;
 
 pub(super) struct StreamFactory {
     pub(super) target: Target,
@@ -25,10 +30,14 @@ impl CheckpointStreamFactory for StreamFactory {
         let name = layout::file_name();
         Ok(Box::new(OutputStream {
             copy: self.target.local.as_ref().and_then(|l| l.begin(&name)),
+            part_bytes: match self.target.folder.local() {
+                Some(_) => self.target.options.write_buffer_bytes.min(LOCAL_PART_BYTES),
+                None => self.target.options.write_buffer_bytes,
+            },
             target: self.target.clone(),
             scope,
             name,
-            buffer: Vec::new(),
+            buffer: BytesMut::new(),
             upload: None,
             position: 0,
             crc32c: 0,
@@ -42,7 +51,8 @@ struct OutputStream {
     scope: CheckpointedStateScope,
     name: String,
     copy: Option<LocalCopy>,
-    buffer: Vec<u8>,
+    buffer: BytesMut,
+    part_bytes: usize,
     upload: Option<Upload>,
     position: u64,
     crc32c: u32,
@@ -62,14 +72,25 @@ impl OutputStream {
         }
     }
 
+    /// How many bytes may stay in the handle.
+    fn held_bytes_max(&self) -> usize {
+        let inline = self.target.options.inline_threshold_bytes;
+        match (self.scope, self.target.merged_file_bytes_max()) {
+            (CheckpointedStateScope::Exclusive, Some(max)) => inline.max(max.min(self.part_bytes)),
+            _ => inline,
+        }
+    }
+
     /// Sends the buffer out as one part of the file.
     fn flush_part(&mut self) -> Result<()> {
-        let part = Bytes::from(std::mem::take(&mut self.buffer));
-        if self.upload.is_none() {
-            let upload = Upload::start(self.place().0, &self.name)?;
-            self.upload = Some(upload);
-        }
-        self.upload.as_mut().map_or(Ok(()), |upload| upload.put(part))
+        let upload = match self.upload.take() {
+            Some(upload) => upload,
+            None => Upload::start(self.place().0, &self.name)?,
+        };
+        let upload = self.upload.insert(upload);
+        upload.put(std::mem::take(&mut self.buffer).freeze())?;
+        self.buffer = upload.buffer(self.part_bytes);
+        Ok(())
     }
 
     /// State in memory stands in its handle whatever its size, up to a bound: without one, checkpoints would take the memory
@@ -100,15 +121,11 @@ impl OutputStream {
         }
         let mut rest = bytes;
         while !rest.is_empty() {
-            let room = self
-                .target
-                .options
-                .write_buffer_bytes
-                .saturating_sub(self.buffer.len());
+            let room = self.part_bytes.saturating_sub(self.buffer.len());
             let (now, later) = rest.split_at_checked(room).unwrap_or((rest, &[]));
             self.buffer.extend_from_slice(now);
             rest = later;
-            if self.buffer.len() >= self.target.options.write_buffer_bytes {
+            if self.buffer.len() >= self.part_bytes {
                 self.flush_part()?;
             }
         }
@@ -127,18 +144,17 @@ impl OutputStream {
                     .with("path", self.place().0.file_display(&self.name)),
             );
         }
-        let is_small =
-            self.upload.is_none() && self.buffer.len() <= self.target.options.inline_threshold_bytes;
+        let is_small = self.upload.is_none() && self.buffer.len() <= self.held_bytes_max();
         if is_small || self.target.in_memory {
             return Ok(StreamStateHandle::ByteStream(ByteStreamStateHandle {
                 name: std::mem::take(&mut self.name),
-                data: Bytes::from(std::mem::take(&mut self.buffer)),
+                data: std::mem::take(&mut self.buffer).freeze(),
             }));
         }
         if self.upload.is_some() && !self.buffer.is_empty() {
             self.flush_part()?;
         }
-        let (upload, rest) = (self.upload.take(), Bytes::from(std::mem::take(&mut self.buffer)));
+        let (upload, rest) = (self.upload.take(), std::mem::take(&mut self.buffer).freeze());
         let (folder, path) = self.place();
         failpoint::reach(Failpoint::UploadBegins);
         match upload {

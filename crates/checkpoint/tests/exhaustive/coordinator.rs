@@ -3,7 +3,7 @@
 //! Each kind of event may come a bounded number of times; the walk takes every sequence of them up to a depth and
 //! holds the commands against an independent account of what was acknowledged, stored and answered.
 
-use millpond_checkpoint::barrier::CheckpointKind;
+use millpond_checkpoint::barrier::{CheckpointKind, SavepointFormat};
 use millpond_checkpoint::coordinator::*;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -90,9 +90,15 @@ impl World {
         let mut steps = vec![
             (Step::Interval, Some((0, 2))),
             (Step::Timeout, Some((1, 1))),
-            (Step::Savepoint(CheckpointKind::Savepoint), Some((2, 1))),
             (
-                Step::Savepoint(CheckpointKind::Stop { drain: false }),
+                Step::Savepoint(CheckpointKind::Savepoint(SavepointFormat::Canonical)),
+                Some((2, 1)),
+            ),
+            (
+                Step::Savepoint(CheckpointKind::Stop {
+                    format: SavepointFormat::Canonical,
+                    drain: false,
+                }),
                 Some((3, 1)),
             ),
             (Step::Restart, Some((4, 1))),
@@ -251,7 +257,10 @@ impl World {
             CoordinatorCommand::NotifyComplete { checkpoint, tasks } => {
                 let (kind, fate) = self.fates[&checkpoint];
                 assert_eq!((fate, &tasks[..]), (Fate::Completed, &TASKS[..]), "{path}");
-                assert!(kind != CheckpointKind::Savepoint, "{path}");
+                assert!(
+                    kind != CheckpointKind::Savepoint(SavepointFormat::Canonical),
+                    "{path}"
+                );
             }
             CoordinatorCommand::NotifyAborted { checkpoint, .. } => {
                 assert!(

@@ -68,6 +68,7 @@ fn takeovers(pairs: &[(Epoch, Number)]) -> Takeovers {
         .map(|&(epoch, checkpoint)| Takeover { epoch, checkpoint });
     Takeovers {
         takeovers: takeovers.collect(),
+        result: None,
     }
 }
 

@@ -34,7 +34,7 @@ impl World {
             return Err(format!("checkpoint {checkpoint} holds states of strangers"));
         }
         self.check_cut(checkpoint, &states)?;
-        let drained = stored.kind == CheckpointKind::Stop { drain: true };
+        let drained = matches!(stored.kind, CheckpointKind::Stop { drain: true, .. });
         for (task, state) in states.iter().filter(|(task, _)| task.vertex != SOURCES) {
             let inputs = if task.vertex == KEYED {
                 self.setup.sources

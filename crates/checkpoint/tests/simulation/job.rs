@@ -65,7 +65,7 @@ impl World {
     pub fn read_mail(&mut self, task: usize) -> Result<(), String> {
         match self.tasks[task].mailbox.pop_front() {
             Some(Notice::Trigger(barrier)) => {
-                if barrier.kind == (CheckpointKind::Stop { drain: true }) {
+                if matches!(barrier.kind, CheckpointKind::Stop { drain: true, .. }) {
                     self.broadcast(task, Item::MaxWatermark);
                 }
                 self.tasks[task].is_silent |= barrier.kind.is_stop();

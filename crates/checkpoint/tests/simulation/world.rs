@@ -4,7 +4,7 @@ use crate::mutant::Mutant;
 use crate::setup::{SOURCES, Setup};
 use crate::task::{Task, TaskState};
 use millpond_checkpoint::align::AlignEvent;
-use millpond_checkpoint::barrier::CheckpointKind;
+use millpond_checkpoint::barrier::{CheckpointKind, SavepointFormat};
 use millpond_checkpoint::coordinator::{
     CheckpointCoordinator, CoordinatorCommand, CoordinatorEvent, FinishReason, Now, TaskId,
 };
@@ -168,7 +168,7 @@ impl World {
             // A job that was stopped without draining goes on from its savepoint.
             let savepoint = self.store.last_key_value().map(|(id, stored)| (*id, stored.kind));
             match (self.finished.take(), savepoint) {
-                (Some(FinishReason::Stopped { .. }), Some((id, CheckpointKind::Stop { drain }))) => {
+                (Some(FinishReason::Stopped { .. }), Some((id, CheckpointKind::Stop { drain, .. }))) => {
                     self.outcome.stopped += 1;
                     if drain {
                         return Ok(self.outcome);
@@ -284,10 +284,11 @@ impl World {
     fn ask_for_savepoint(&mut self) -> Result<bool, String> {
         let kind = if self.setup.savepoints > 0 {
             self.setup.savepoints -= 1;
-            CheckpointKind::Savepoint
+            CheckpointKind::Savepoint(SavepointFormat::Canonical)
         } else if self.setup.stops > 0 {
             self.setup.stops -= 1;
             CheckpointKind::Stop {
+                format: SavepointFormat::Canonical,
                 drain: self.rng.chance(1, 3),
             }
         } else {

@@ -48,6 +48,20 @@ impl Process {
     }
 }
 
+fn finished(message: &str) -> JobResult {
+    JobResult {
+        job_id: job(),
+        name: "job".to_string(),
+        status: JobStatus::Finished,
+        end_time_ms: 1,
+        message: Some(message.to_string()),
+    }
+}
+
+fn message(storage: &FileSystemCheckpointStorage) -> Option<String> {
+    storage.read_job_result().unwrap().and_then(|r| r.message)
+}
+
 #[test]
 fn whoever_was_taken_over_can_neither_commit_nor_begin_nor_end_the_job_nor_delete() {
     let dir = tempfile::tempdir().unwrap();
@@ -67,13 +81,7 @@ fn whoever_was_taken_over_can_neither_commit_nor_begin_nor_end_the_job_nor_delet
     );
     let begin = first.storage.new_checkpoint(first.next + 1).unwrap_err();
     assert_eq!(begin.kind(), ErrorKind::Fenced, "{begin}");
-    let result = JobResult {
-        job_id: job(),
-        name: "job".to_string(),
-        status: JobStatus::Finished,
-        end_time_ms: 1,
-        message: None,
-    };
+    let result = finished("first");
     let end = first
         .store
         .shutdown(&result, RetentionPolicy::NoExternalized)
@@ -212,4 +220,100 @@ fn damaged_takeovers_stop_the_start_and_name_the_file() {
         (error.kind(), error.context("path")),
         (ErrorKind::Corrupt, Some(text(&starts[0]).as_str()))
     );
+}
+
+#[test]
+fn a_process_that_sleeps_through_the_end_of_its_job_stays_fenced_off() {
+    // Method: while it sleeps another one ends the job, and the request of a third to take the job over, given up long ago, is
+    // carried out: it took the sleeper's own epoch.
+    let dir = tempfile::tempdir().unwrap();
+    let sleeper = start(dir.path());
+    let epochs = dir.path().join(job().to_string()).join("epochs");
+    let names = std::fs::read_dir(&epochs).unwrap();
+    let names: Vec<_> = names
+        .map(|e| e.unwrap().file_name().into_string().unwrap())
+        .collect();
+    let owner = names.iter().find(|n| !n.ends_with(".start")).unwrap();
+    let mut second = start(dir.path());
+    let policy = RetentionPolicy::NoExternalized;
+    second.store.shutdown(&finished("well"), policy).unwrap();
+    std::fs::write(epochs.join(owner), "a late one").unwrap();
+    let error = sleeper.storage.new_checkpoint(1).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Fenced, "{error}");
+}
+
+#[test]
+fn a_result_replaces_one_that_does_not_count_and_no_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let owner = start(dir.path());
+    let file = dir.path().join(job().to_string()).join("job-result.json");
+    let earlier = serde_json::json!({
+        "job-id": job().to_string(), "name": "job", "status": "FINISHED", "end-time-ms": 1, "epoch": 1,
+    });
+    std::fs::write(&file, earlier.to_string()).unwrap();
+    assert_eq!(owner.storage.read_job_result().unwrap(), None);
+    owner.storage.write_job_result(&finished("first")).unwrap();
+    assert_eq!(message(&owner.storage).as_deref(), Some("first"));
+    owner.storage.write_job_result(&finished("second")).unwrap();
+    assert_eq!(message(&owner.storage).as_deref(), Some("first"));
+}
+
+#[test]
+fn the_number_of_an_aborted_checkpoint_is_not_given_out_by_the_next_process() {
+    // Deletions of the aborted one may still be on their way when it starts.
+    let dir = tempfile::tempdir().unwrap();
+    let mut first = start(dir.path());
+    first.complete();
+    let (aborted, location) = first.begin();
+    first.store.abort(aborted, &location);
+    let suspended = JobResult {
+        status: JobStatus::Suspended,
+        ..finished("")
+    };
+    first
+        .store
+        .shutdown(&suspended, RetentionPolicy::NoExternalized)
+        .unwrap();
+    assert_eq!(start(dir.path()).next, aborted + 1);
+}
+
+#[test]
+fn a_result_that_somebody_went_by_stays_valid_whoever_else_had_taken_the_job_over() {
+    // Method: the owner's result is carried out late, when another process has taken over and sleeps before it begins; a third one
+    // finds the result, and then the second wakes up.
+    let dir = tempfile::tempdir().unwrap();
+    let first = start(dir.path());
+    let epochs = dir.path().join(job().to_string()).join("epochs");
+    let names = std::fs::read_dir(&epochs).unwrap();
+    let epoch = names
+        .filter_map(|e| e.unwrap().file_name().to_str()?.parse::<u64>().ok())
+        .next();
+    let sleeper = open(dir.path());
+    sleeper.acquire().unwrap();
+    drop(first);
+    let late = serde_json::json!({
+        "job-id": job().to_string(), "name": "job", "status": "FINISHED", "end-time-ms": 1, "epoch": epoch.unwrap(),
+    });
+    let file = dir.path().join(job().to_string()).join("job-result.json");
+    std::fs::write(file, late.to_string()).unwrap();
+    assert!(open(dir.path()).uphold_job_result().unwrap().is_some());
+    let error = sleeper.find_latest_intact().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Fenced, "{error}");
+    assert!(open(dir.path()).read_job_result().unwrap().is_some());
+}
+
+#[test]
+fn a_process_that_slept_before_it_swept_deletes_no_shared_file_of_a_later_owner() {
+    let dir = tempfile::tempdir().unwrap();
+    let sleeper = open(dir.path());
+    sleeper.acquire().unwrap();
+    sleeper.find_latest_intact().unwrap();
+    let mut second = start(dir.path());
+    let (id, location) = second.begin();
+    let state = incremental(&*location.stream_factory(), id, &[]);
+    location.commit(&metadata(id, state)).unwrap();
+    let store = CompletedCheckpointStore::new(Arc::clone(&sleeper), 1).unwrap();
+    store.start_without_snapshot();
+    sleeper.wait_for_deletions();
+    assert_eq!(start(dir.path()).restored, Some(id));
 }

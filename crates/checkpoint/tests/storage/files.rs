@@ -72,7 +72,7 @@ fn exclusive_paths_are_relative_and_shared_ones_absolute() {
     let factory = location.stream_factory();
     let path = |scope| match write(&*factory, scope, &content(1, LARGE)) {
         StreamStateHandle::File(f) => f.path,
-        StreamStateHandle::ByteStream(_) => unreachable!("the state is large"),
+        other => unreachable!("the state is large, and nothing is merged: {other:?}"),
     };
     assert!(matches!(path(Exclusive), StatePath::Relative(name) if !name.contains('/')));
     let folder = format!("file:{}/shared/", text(&kit.job_dir()));

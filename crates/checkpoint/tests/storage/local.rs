@@ -84,6 +84,28 @@ fn a_restart_reads_the_copies_and_needs_nothing_else_of_the_state() {
 }
 
 #[test]
+fn a_copy_is_linked_in_place_of_the_file() {
+    // Method: as above. A restore verifies what it finds and links it then: both have to be the copy.
+    let disks = Disks::new();
+    two_checkpoints(&disks.open(true, true));
+    disks.spoil(disks.remote.path());
+    let latest = disks
+        .open(true, true)
+        .find_latest_intact()
+        .unwrap()
+        .latest
+        .unwrap();
+    let mut linked = Vec::new();
+    for (number, stream) in latest.metadata().streams().enumerate() {
+        let path = disks.local.path().join(format!("linked-{number}"));
+        if latest.location().reader().link(stream, &path) {
+            linked.push(std::fs::read(path).unwrap());
+        }
+    }
+    assert!(!linked.is_empty() && linked.iter().all(|bytes| expected().contains(bytes)));
+}
+
+#[test]
 fn damaged_and_missing_copies_are_made_good_by_the_checkpoint() {
     let disks = Disks::new();
     two_checkpoints(&disks.open(true, true));

@@ -13,6 +13,7 @@ mod files;
 mod inspect;
 mod kit;
 mod local;
+mod merging;
 mod model;
 mod retention;
 mod savepoints;

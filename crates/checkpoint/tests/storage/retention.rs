@@ -267,6 +267,7 @@ fn a_finished_job_is_known_to_have_finished() {
         job_id: JobId::from_name("other"),
         ..result(JobStatus::Finished)
     };
+    kit.storage.clear_job_result().unwrap();
     kit.storage.write_job_result(&other).unwrap();
     assert_eq!(
         kit.storage.read_job_result().unwrap_err().kind(),

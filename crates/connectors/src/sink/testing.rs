@@ -51,7 +51,9 @@ impl CheckpointOutputStream for MemoryStream {
 fn bytes_of(handle: &StreamStateHandle) -> Result<Bytes> {
     match handle {
         StreamStateHandle::ByteStream(b) => Ok(b.data.clone()),
-        StreamStateHandle::File(_) => Err(Error::illegal_state("read state", "not in memory")),
+        StreamStateHandle::File(_) | StreamStateHandle::Segment(_) => {
+            Err(Error::illegal_state("read state", "not in memory"))
+        }
     }
 }
 

@@ -4,10 +4,8 @@
 //! [`options`]); a [`Configuration`] holds the text that was given and is read only through such constants, so that
 //! each key is spelled once. Keys that no option declares are refused with the nearest known one.
 
-mod failure;
 pub mod options;
 mod parse;
-mod ports;
 mod yaml;
 
 pub use parse::{parse_bool, parse_duration, parse_memory_size, parse_number};
@@ -65,7 +63,7 @@ impl Configuration {
     /// [`crate::ErrorKind::Config`] when no option has this key, naming the nearest that does, or when the text is not of the
     /// option's type.
     pub fn set_known(&mut self, key: &str, value: &str) -> Result<&mut Self> {
-        let Some(known) = options::known().iter().find(|o| o.answers_to(key)) else {
+        let Some(known) = options::known().find(|o| o.answers_to(key)) else {
             if let Some(why) = options::refusal(key) {
                 return Err(
                     Error::config("read option", "an option of Flink's that Millpond doesn't take")

@@ -107,7 +107,7 @@ impl RunArgs {
 /// Every option with its default and meaning, for `--list-options`.
 pub fn describe_options() -> String {
     let mut text = String::new();
-    for o in options::known().iter().filter(|o| !o.key.starts_with('$')) {
+    for o in options::known().filter(|o| !o.key.starts_with('$')) {
         let default = o.default.map_or("unset".to_string(), |d| format!("default {d}"));
         text.push_str(&format!("{}\n    {} ({default})\n", o.key, o.doc));
     }

@@ -1,23 +1,27 @@
 //! The paths that ask the job for something: savepoints, stop, checkpoints, cancellation. Flink's `SavepointHandlers`,
-//! `StopWithSavepointHandlers`, `CheckpointHandlers` and `JobCancellationHandler`.
+//! `StopWithSavepointHandlers`, `CheckpointHandlers` and `JobCancellationHandler`. And the disposal of savepoints, which is asked of
+//! a cluster there: `SavepointDisposalHandlers`.
 
 use super::Shared;
 use super::answer::{Answer, Refusal};
 use super::routes::JobState;
-use super::triggers::{Operation, Progress};
+use super::triggers::{Expected, Operation, Progress};
 use crate::wire::{
-    CheckpointOutcome, CheckpointRequest, FailureCause, OperationStatus, SavepointOutcome, SavepointRequest,
-    StatusId, StopRequest, Triggered,
+    CheckpointOutcome, CheckpointRequest, DisposalOutcome, DisposalRequest, FailureCause, OperationStatus,
+    SavepointOutcome, SavepointRequest, StatusId, StopRequest, Triggered,
 };
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
+use millpond_checkpoint::savepoint::dispose_savepoint;
+use millpond_checkpoint::storage::StorageOptions;
 use millpond_runtime::master::{JobHandle, Pending, SavepointInfo};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use tokio::sync::oneshot;
 
 type Accepted<T> = Answer<(StatusCode, Json<T>)>;
 type Body = Result<Bytes, BytesRejection>;
@@ -35,15 +39,14 @@ pub(super) async fn trigger_savepoint(
 ) -> Accepted<Triggered> {
     shared.check(&job)?;
     let request: SavepointRequest = read(body)?;
-    let native = !request.cancel_job && request.format_type.as_deref() == Some("NATIVE");
-    if !native {
-        only("formatType", request.format_type.as_deref(), "CANONICAL")?;
-    }
+    let native = is_native(request.format_type.as_deref())?;
+    let target = request.target_directory;
     start(&shared, Operation::Savepoint, request.trigger_id, |job| {
         match (request.cancel_job, native) {
-            (true, _) => job.stop_with_savepoint(false, request.target_directory),
-            (false, true) => job.trigger_native_savepoint(request.target_directory),
-            (false, false) => job.trigger_savepoint(request.target_directory),
+            (true, true) => job.stop_with_native_savepoint(false, target),
+            (true, false) => job.stop_with_savepoint(false, target),
+            (false, true) => job.trigger_native_savepoint(target),
+            (false, false) => job.trigger_savepoint(target),
         }
     })
 }
@@ -55,10 +58,37 @@ pub(super) async fn stop(
 ) -> Accepted<Triggered> {
     shared.check(&job)?;
     let request: StopRequest = read(body)?;
-    only("formatType", request.format_type.as_deref(), "CANONICAL")?;
+    let native = is_native(request.format_type.as_deref())?;
+    let target = request.target_directory;
     start(&shared, Operation::Savepoint, request.trigger_id, |job| {
-        job.stop_with_savepoint(request.drain, request.target_directory)
+        if native {
+            job.stop_with_native_savepoint(request.drain, target)
+        } else {
+            job.stop_with_savepoint(request.drain, target)
+        }
     })
+}
+
+pub(super) async fn dispose(State(shared): JobState, body: Body) -> Answer<Json<Triggered>> {
+    let request: DisposalRequest = read(body)?;
+    if request.savepoint_path.is_empty() {
+        return Err(Refusal::bad_request(
+            "savepoint-path is missing: the savepoint to delete",
+        ));
+    }
+    let trigger_id = request.trigger_id.as_deref().map(hex_id).transpose()?;
+    running(&shared)?;
+    // The store is reached as the job reaches its own.
+    let options = StorageOptions::from_configuration(shared.job.configuration())?;
+    let request_id = shared.triggers.start(Operation::Disposal, trigger_id, || {
+        let (answer, expected) = oneshot::channel();
+        tokio::task::spawn_blocking(move || {
+            // With the server gone, nobody will ask.
+            let _ = answer.send(dispose_savepoint(&request.savepoint_path, &options));
+        });
+        Expected::Disposal(expected)
+    })?;
+    Ok(Json(Triggered { request_id }))
 }
 
 pub(super) async fn trigger_checkpoint(
@@ -81,9 +111,10 @@ pub(super) async fn savepoint_status(
     State(shared): JobState,
     Path((job, trigger)): Path<(String, String)>,
 ) -> Answer<Json<OperationStatus<SavepointOutcome>>> {
-    let over = progress(&shared, Operation::Savepoint, &job, &trigger)?.map(|outcome| match outcome {
+    shared.check(&job)?;
+    let over = progress(&shared, Operation::Savepoint, &trigger)?.map(|outcome| match outcome {
         Ok(info) => SavepointOutcome {
-            location: Some(info.path),
+            location: info.map(|info| info.path),
             failure_cause: None,
         },
         Err(cause) => SavepointOutcome {
@@ -98,15 +129,26 @@ pub(super) async fn checkpoint_status(
     State(shared): JobState,
     Path((job, trigger)): Path<(String, String)>,
 ) -> Answer<Json<OperationStatus<CheckpointOutcome>>> {
-    let over = progress(&shared, Operation::Checkpoint, &job, &trigger)?.map(|outcome| match outcome {
+    shared.check(&job)?;
+    let over = progress(&shared, Operation::Checkpoint, &trigger)?.map(|outcome| match outcome {
         Ok(info) => CheckpointOutcome {
-            checkpoint_id: Some(info.checkpoint),
+            checkpoint_id: info.map(|info| info.checkpoint),
             failure_cause: None,
         },
         Err(cause) => CheckpointOutcome {
             checkpoint_id: None,
             failure_cause: Some(cause),
         },
+    });
+    Ok(status(over))
+}
+
+pub(super) async fn disposal_status(
+    State(shared): JobState,
+    Path(trigger): Path<String>,
+) -> Answer<Json<OperationStatus<DisposalOutcome>>> {
+    let over = progress(&shared, Operation::Disposal, &trigger)?.map(|outcome| DisposalOutcome {
+        failure_cause: outcome.err(),
     });
     Ok(status(over))
 }
@@ -145,7 +187,7 @@ fn start(
     running(shared)?;
     let request_id = shared
         .triggers
-        .start(operation, trigger_id, || trigger(&shared.job))?;
+        .start(operation, trigger_id, || Expected::Snapshot(trigger(&shared.job)))?;
     Ok((StatusCode::ACCEPTED, Json(Triggered { request_id })))
 }
 
@@ -153,10 +195,8 @@ fn start(
 fn progress(
     shared: &Shared,
     operation: Operation,
-    job: &str,
     trigger: &str,
-) -> Answer<Option<Result<SavepointInfo, FailureCause>>> {
-    shared.check(job)?;
+) -> Answer<Option<Result<Option<SavepointInfo>, FailureCause>>> {
     let trigger = hex_id(trigger)?;
     let progress = shared
         .triggers
@@ -201,6 +241,16 @@ fn read<T: DeserializeOwned + Default>(body: Body) -> Answer<T> {
     // A struct could also be read from a list of its fields' values; no such body is meant.
     let fields: serde_json::Map<String, Value> = serde_json::from_slice(&bytes).map_err(odd)?;
     serde_json::from_value(Value::Object(fields)).map_err(odd)
+}
+
+fn is_native(format_type: Option<&str>) -> Answer<bool> {
+    match format_type {
+        None | Some("CANONICAL") => Ok(false),
+        Some("NATIVE") => Ok(true),
+        Some(other) => Err(Refusal::bad_request(format!(
+            "formatType={other} is unknown: CANONICAL and NATIVE are there"
+        ))),
+    }
 }
 
 fn only(field: &str, value: Option<&str>, there: &str) -> Answer<()> {

@@ -4,7 +4,10 @@ use super::Shared;
 use super::answer::{Answer, Refusal, failures_as_json};
 use super::guard::local_only;
 use super::{metrics, operations, view};
-use crate::wire::{Checkpoint, CheckpointSubtasks, Checkpoints, Exceptions, Job, JobsOverview, Overview};
+use crate::wire::{
+    Checkpoint, CheckpointConfigInfo, CheckpointSubtasks, Checkpoints, Exceptions, Job, JobsOverview,
+    Overview,
+};
 use axum::extract::{DefaultBodyLimit, Path, Query, State};
 use axum::http::{StatusCode, Uri};
 use axum::routing::{get, post};
@@ -44,6 +47,7 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
             "/jobs/{job}/vertices/{vertex}/subtasks/{subtask}/metrics",
             get(metrics::of_subtask),
         )
+        .route("/jobs/{job}/checkpoints/config", get(checkpoint_config))
         .route("/jobs/{job}/checkpoints/details/{checkpoint}", get(checkpoint))
         .route(
             "/jobs/{job}/checkpoints/details/{checkpoint}/subtasks/{vertex}",
@@ -58,6 +62,8 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
             "/jobs/{job}/savepoints/{trigger}",
             get(operations::savepoint_status),
         )
+        .route("/savepoint-disposal", post(operations::dispose))
+        .route("/savepoint-disposal/{trigger}", get(operations::disposal_status))
         .route("/jobs/{job}/state/{uid}/{state}", get(state_of_key))
         .route("/jobs/{job}/stop", post(operations::stop))
         .fallback(unknown_path)
@@ -117,6 +123,14 @@ async fn exceptions(State(shared): JobState, Path(job): Path<String>) -> Answer<
 
 async fn checkpoints(State(shared): JobState, Path(job): Path<String>) -> Answer<Json<Checkpoints>> {
     Ok(Json(view::checkpoints(&shared.details(&job)?)))
+}
+
+async fn checkpoint_config(
+    State(shared): JobState,
+    Path(job): Path<String>,
+) -> Answer<Json<CheckpointConfigInfo>> {
+    shared.check(&job)?;
+    Ok(Json(view::checkpoint_config(shared.job.configuration())?))
 }
 
 async fn checkpoint(

@@ -7,6 +7,7 @@ use millpond_core::{Error, ErrorKind};
 use millpond_runtime::master::{Pending, SavepointInfo};
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
+use tokio::sync::oneshot::{self, error::TryRecvError};
 
 /// How many operations are remembered.
 const REMEMBERED: usize = 200;
@@ -18,14 +19,45 @@ pub(super) enum Operation {
     Savepoint,
     /// A checkpoint of the job's own.
     Checkpoint,
+    /// The deletion of a savepoint.
+    Disposal,
+}
+
+/// An outcome that will come.
+pub(super) enum Expected {
+    /// From the job.
+    Snapshot(Pending<SavepointInfo>),
+    /// From the thread that deletes files.
+    Disposal(oneshot::Receiver<Result<(), Error>>),
+}
+
+impl Expected {
+    /// What came of it, once it is over; `None` inside: nothing is there to be told.
+    fn poll(&mut self) -> Option<Result<Option<SavepointInfo>, Error>> {
+        match self {
+            Expected::Snapshot(pending) => pending.poll().map(|answer| answer.map(Some)),
+            Expected::Disposal(receiver) => match receiver.try_recv() {
+                Ok(answer) => Some(answer.map(|()| None)),
+                Err(TryRecvError::Empty) => None,
+                Err(TryRecvError::Closed) => Some(Err(Error::illegal_state(
+                    "dispose savepoint",
+                    "its thread ended without an answer",
+                ))),
+            },
+        }
+    }
 }
 
 /// How far an operation is.
 #[derive(Clone, Debug)]
 pub(super) enum Progress {
     UnderWay,
-    Completed(SavepointInfo),
-    Failed { kind: ErrorKind, report: String },
+    /// `None`: a disposal, which has nothing to tell.
+    Completed(Option<SavepointInfo>),
+    Failed {
+        kind: ErrorKind,
+        report: String,
+    },
 }
 
 #[derive(Default)]
@@ -39,15 +71,15 @@ struct Trigger {
 }
 
 enum State {
-    Waiting(Pending<SavepointInfo>),
+    Waiting(Expected),
     Done(Progress),
 }
 
 impl Trigger {
     /// Looks whether the answer has come.
     fn look(&mut self) -> Progress {
-        if let State::Waiting(pending) = &self.state
-            && let Some(answer) = pending.poll()
+        if let State::Waiting(expected) = &mut self.state
+            && let Some(answer) = expected.poll()
         {
             self.state = State::Done(match answer {
                 Ok(info) => Progress::Completed(info),
@@ -74,7 +106,7 @@ impl Triggers {
         &self,
         operation: Operation,
         id: Option<String>,
-        trigger: impl FnOnce() -> Pending<SavepointInfo>,
+        trigger: impl FnOnce() -> Expected,
     ) -> Result<String, Error> {
         let mut triggers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(id) = &id

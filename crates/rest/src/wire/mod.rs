@@ -4,6 +4,7 @@
 //! it doesn't know, so that the client also understands a newer server.
 
 mod checkpoints;
+mod config;
 mod jobs;
 mod metrics;
 mod operations;
@@ -12,14 +13,15 @@ mod subtasks;
 pub use checkpoints::{
     Checkpoint, CheckpointTask, Checkpoints, Counts, Latest, MinMaxAvg, Quantiles, Restored, Summary,
 };
+pub use config::{CheckpointConfigInfo, Externalization};
 pub use jobs::{
     ExceptionEntry, ExceptionHistory, Exceptions, Job, JobSummary, JobsOverview, Overview, TaskShares,
     Vertex, VertexMetrics,
 };
 pub use metrics::MetricEntry;
 pub use operations::{
-    CheckpointOutcome, CheckpointRequest, FailureCause, OperationStatus, SavepointOutcome, SavepointRequest,
-    StatusId, StopRequest, Triggered,
+    CheckpointOutcome, CheckpointRequest, DisposalOutcome, DisposalRequest, FailureCause, OperationStatus,
+    SavepointOutcome, SavepointRequest, StatusId, StopRequest, Triggered,
 };
 
 pub use subtasks::{

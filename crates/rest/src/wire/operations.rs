@@ -1,5 +1,5 @@
-//! Savepoints, stops and checkpoints on demand: the request, its id, and how far it is. Flink's
-//! `SavepointTriggerRequestBody`, `StopWithSavepointRequestBody`, `CheckpointTriggerRequestBody` and
+//! Savepoints, their disposal, stops and checkpoints on demand: the request, its id, and how far it is. Flink's
+//! `SavepointTriggerRequestBody`, `SavepointDisposalRequest`, `StopWithSavepointRequestBody`, `CheckpointTriggerRequestBody` and
 //! `AsynchronousOperationResult`.
 //!
 //! A field that isn't known is refused: a misspelt folder must not end in the configured one.
@@ -16,7 +16,7 @@ pub struct SavepointRequest {
     /// Whether the job ends with it.
     #[serde(rename = "cancel-job", default)]
     pub cancel_job: bool,
-    /// CANONICAL (the default) or NATIVE; one that the job ends with is canonical.
+    /// CANONICAL (the default) or NATIVE.
     #[serde(rename = "formatType", default)]
     pub format_type: Option<String>,
     /// The id to give the operation, 32 hexadecimal digits, so that asking again asks for the same one.
@@ -34,7 +34,7 @@ pub struct StopRequest {
     /// Whether all timers fire before: the end of the job's work, not a place to go on from.
     #[serde(default)]
     pub drain: bool,
-    /// Only CANONICAL is there.
+    /// CANONICAL (the default) or NATIVE.
     #[serde(rename = "formatType", default)]
     pub format_type: Option<String>,
     /// See [`SavepointRequest::trigger_id`].
@@ -49,6 +49,18 @@ pub struct CheckpointRequest {
     /// Only CONFIGURED is there.
     #[serde(rename = "checkpointType", default)]
     pub checkpoint_type: Option<String>,
+    /// See [`SavepointRequest::trigger_id`].
+    #[serde(rename = "triggerId", default)]
+    pub trigger_id: Option<String>,
+}
+
+/// The body of `POST /savepoint-disposal`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DisposalRequest {
+    /// The savepoint to delete: its folder.
+    #[serde(rename = "savepoint-path", default)]
+    pub savepoint_path: String,
     /// See [`SavepointRequest::trigger_id`].
     #[serde(rename = "triggerId", default)]
     pub trigger_id: Option<String>,
@@ -85,6 +97,15 @@ pub struct SavepointOutcome {
     /// The savepoint's path.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub location: Option<String>,
+    /// Why it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure_cause: Option<FailureCause>,
+}
+
+/// What came of a disposal: nothing, or why it failed. Flink's `AsynchronousOperationInfo`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct DisposalOutcome {
     /// Why it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure_cause: Option<FailureCause>,

@@ -102,7 +102,7 @@ fn endless(name: &str, options: &[(&str, &str)]) -> JobHandle {
     for (key, value) in options {
         env.set_option(key, value);
     }
-    let source = DataGeneratorSource::new(|i| i, None).rate_per_second(1000);
+    let source = DataGeneratorSource::new(|i| i as i64, None).rate_per_second(1000);
     env.from_source(source, WatermarkStrategy::no_watermarks(), "numbers")
         .uid("numbers")
         .rebalance()

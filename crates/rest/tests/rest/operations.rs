@@ -1,11 +1,13 @@
 //! Savepoints, stops, checkpoints and cancellation through the interface.
 
 use crate::{Running, get, http};
+use millpond_checkpoint::metadata::{CheckpointProperties, PostCheckpointAction, SavepointFormat};
+use millpond_checkpoint::savepoint::load_savepoint;
 use millpond_core::ErrorKind;
 use millpond_core::host::SystemClock;
 use millpond_rest::wire::{SavepointRequest, StopRequest};
 use millpond_runtime::master::JobStatus;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::path::Path;
 use std::time::Duration;
 
@@ -205,4 +207,62 @@ fn only_the_last_outcomes_are_remembered() {
         .filter(|t| client.savepoint_status(t).is_ok())
         .count();
     assert_eq!(remembered, 200);
+}
+
+/// Goal: a stop with a native savepoint writes one, and ends the job with it.
+#[test]
+fn a_stop_can_be_native() {
+    let mut job = Running::start("stopped natively");
+    let stop = StopRequest {
+        format_type: Some("NATIVE".to_string()),
+        target_directory: Some(job.savepoints()),
+        ..StopRequest::default()
+    };
+    let client = job.client();
+    let path = client
+        .wait_for_savepoint(&client.trigger_stop(&stop).unwrap(), |_| {})
+        .unwrap();
+    assert_eq!(
+        job.handle.wait().unwrap().savepoint.as_deref(),
+        Some(path.as_str())
+    );
+    drop(job.server.take());
+    let savepoint = load_savepoint(&path).unwrap();
+    let native = CheckpointProperties::savepoint(PostCheckpointAction::Suspend, SavepointFormat::Native);
+    assert_eq!(savepoint.metadata().properties, Some(native));
+}
+
+/// Goal: a savepoint is deleted on request, and why not is told when it can't be. The trigger id given twice deletes once.
+#[test]
+fn savepoints_are_disposed_of() {
+    let job = Running::start("disposed of");
+    let client = job.client();
+    let trigger = client.trigger_savepoint(&request(&job.savepoints())).unwrap();
+    let path = client.wait_for_savepoint(&trigger, |_| {}).unwrap();
+    let id = "0123456789abcdef0123456789abcdef";
+    let body = json!({"savepoint-path": path, "triggerId": id}).to_string();
+    for _ in 0..2 {
+        let (status, answer) = http(job.address(), "POST", "/savepoint-disposal", "", body.as_bytes());
+        assert_eq!((status, answer), (200, json!({ "request-id": id })));
+        assert_eq!(outcome_of_disposal(&job, id), json!({}));
+        assert!(load_savepoint(&path).is_err());
+    }
+
+    let body = json!({ "savepoint-path": path }).to_string();
+    let (_, answer) = http(job.address(), "POST", "/savepoint-disposal", "", body.as_bytes());
+    let failed = outcome_of_disposal(&job, answer["request-id"].as_str().unwrap());
+    assert_eq!(
+        failed["failure-cause"]["class"],
+        ErrorKind::NotFound.as_str(),
+        "{failed}"
+    );
+}
+
+/// What a disposal came to, once it is over.
+fn outcome_of_disposal(job: &Running, trigger: &str) -> Value {
+    let told = || get(job.address(), &format!("/savepoint-disposal/{trigger}"));
+    job.until(|_| told().1.pointer("/status/id") == Some(&json!("COMPLETED")));
+    let (status, told) = told();
+    assert_eq!(status, 200);
+    told.get("operation").cloned().unwrap_or_default()
 }

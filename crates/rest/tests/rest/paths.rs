@@ -1,7 +1,7 @@
 //! What the paths tell about a job.
 
 use crate::{Running, get};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 fn keys(value: &Value) -> Vec<&str> {
     let mut keys: Vec<&str> = value.as_object().unwrap().keys().map(String::as_str).collect();
@@ -186,4 +186,64 @@ fn a_vertex_tells_its_part_of_a_checkpoint_task_by_task() {
         assert_eq!(keys(&subtask["checkpoint"]), ["async", "sync"]);
         assert_eq!(subtask["unaligned_checkpoint"], false);
     }
+}
+
+/// Goal: the settings of checkpoints under Flink's names: those that are set, and defaults.
+#[test]
+fn the_settings_of_checkpoints_are_told_in_flinks_words() {
+    let job = Running::start("plain");
+    let (status, config) = get(job.address(), &job.path("/checkpoints/config"));
+    assert_eq!(status, 200);
+    let defaults = json!({
+        "mode": "exactly_once",
+        "interval": i64::MAX,
+        "timeout": 600_000,
+        "min_pause": 0,
+        "max_concurrent": 1,
+        "externalization": {"enabled": false, "delete_on_cancellation": true},
+        "state_backend": "HashMapStateBackend",
+        "checkpoint_storage": "JobManagerCheckpointStorage",
+        "unaligned_checkpoints": false,
+        "tolerable_failed_checkpoints": 0,
+        "aligned_checkpoint_timeout": 0,
+        "checkpoints_after_tasks_finish": true,
+        "state_changelog_enabled": false,
+    });
+    assert_eq!(config, defaults);
+
+    let folder = tempfile::tempdir().unwrap();
+    let job = Running::with(
+        "set",
+        &[
+            ("execution.checkpointing.dir", folder.path().to_str().unwrap()),
+            ("execution.checkpointing.interval", "90 s"),
+            ("execution.checkpointing.timeout", "1 min"),
+            ("execution.checkpointing.min-pause", "5 s"),
+            ("execution.checkpointing.tolerable-failed-checkpoints", "3"),
+            ("execution.checkpointing.unaligned.enabled", "true"),
+            ("execution.checkpointing.aligned-checkpoint-timeout", "10 s"),
+            (
+                "execution.checkpointing.externalized-checkpoint-retention",
+                "RETAIN_ON_CANCELLATION",
+            ),
+            ("execution.checkpointing.checkpoints-after-tasks-finish", "false"),
+        ],
+    );
+    let (_, config) = get(job.address(), &job.path("/checkpoints/config"));
+    let expected = json!({
+        "mode": "exactly_once",
+        "interval": 90_000,
+        "timeout": 60_000,
+        "min_pause": 5_000,
+        "max_concurrent": 1,
+        "externalization": {"enabled": true, "delete_on_cancellation": false},
+        "state_backend": "HashMapStateBackend",
+        "checkpoint_storage": "FileSystemCheckpointStorage",
+        "unaligned_checkpoints": true,
+        "tolerable_failed_checkpoints": 3,
+        "aligned_checkpoint_timeout": 10_000,
+        "checkpoints_after_tasks_finish": false,
+        "state_changelog_enabled": false,
+    });
+    assert_eq!(config, expected);
 }

@@ -22,6 +22,8 @@ fn what_isnt_there_is_refused_with_a_reason() {
         ("GET", "/jobs/%ff/checkpoints".to_string(), 400, "UTF-8"),
         ("GET", job.path(&unknown_trigger), 404, "trigger id"),
         ("GET", job.path("/savepoints/1"), 400, "trigger id"),
+        ("GET", format!("/savepoint-disposal/{other}"), 404, "trigger id"),
+        ("POST", "/savepoint-disposal".to_string(), 400, "savepoint-path"),
         (
             "GET",
             job.path("/checkpoints/details/77"),

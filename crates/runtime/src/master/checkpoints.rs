@@ -169,7 +169,14 @@ impl Master {
                 return self.tell_coordinator(CoordinatorEvent::MetadataStored { checkpoint, result });
             }
         };
-        self.mark_stopped(&completed);
+        // While tasks are being stopped for another reason, the coordinator lets the stop fail: the job goes on, or ends otherwise.
+        let is_overtaken = matches!(
+            self.phase,
+            Phase::Restarting(_) | Phase::Stopping(_) | Phase::Over
+        );
+        if !is_overtaken && let Err(e) = self.mark_stopped(&completed) {
+            return self.give_up("whether it was stopped is not on record", e);
+        }
         let stored = StoredMetadata {
             path: completed.location().uri().to_string(),
             bytes: completed.metadata_bytes(),
@@ -195,19 +202,22 @@ impl Master {
     /// A job that stops with a savepoint is over from the moment that the savepoint exists: its last output is committed with it.
     /// Marked as such before anybody is told, or a process killed now and started again would go back to the last checkpoint
     /// and write that output a second time.
-    fn mark_stopped(&self, completed: &CompletedCheckpoint) {
+    ///
+    /// # Errors
+    /// When the mark could not be set, or may not have been: then only a new start finds out where the job stands, and nothing may be
+    /// committed before.
+    fn mark_stopped(&self, completed: &CompletedCheckpoint) -> Result<()> {
         let action = completed.metadata().properties.as_ref().map(|p| p.snapshot_type);
         let stops = matches!(action, Some(SnapshotType::Savepoint { action, .. }) if action != PostCheckpointAction::None);
         if !stops {
-            return;
+            return Ok(());
         }
-        let record = self.job_result(
-            EndStatus::Finished,
-            Some(stopped_with(completed.location().uri())),
-        );
-        if let Err(e) = self.storage.write_job_result(&record) {
-            tracing::warn!(job = %self.graph.job_id, reason = %e.report(), "the job's end could not be recorded");
-        }
+        let savepoint = completed.location().uri();
+        let record = self.job_result(EndStatus::Finished, Some(stopped_with(savepoint)));
+        self.storage.write_job_result(&record).map_err(|e| {
+            e.with("savepoint", savepoint)
+                .hint("start the job again: it goes on, or says that it was stopped with this savepoint")
+        })
     }
 
     fn discard(&mut self, checkpoint: CheckpointId, states: &[(TaskId, TaskStates)]) {
@@ -247,7 +257,7 @@ impl Master {
 fn kind_name(kind: CheckpointKind) -> &'static str {
     match kind {
         CheckpointKind::Checkpoint => "checkpoint",
-        CheckpointKind::Savepoint | CheckpointKind::NativeSavepoint => "savepoint",
+        CheckpointKind::Savepoint(_) => "savepoint",
         CheckpointKind::Stop { .. } => "stop with savepoint",
     }
 }

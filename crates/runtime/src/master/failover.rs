@@ -160,7 +160,8 @@ impl Master {
         self.executions.send(&tasks, &TaskControl::Cancel);
     }
 
-    fn give_up(&mut self, why: &str, error: Error) {
+    /// The job fails for good, `why`.
+    pub(super) fn give_up(&mut self, why: &str, error: Error) {
         let reason = error.report();
         tracing::error!(job = %self.graph.job_id, %why, %reason, "the job failed for good");
         self.set_status(JobStatus::Failing);

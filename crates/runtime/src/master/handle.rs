@@ -4,9 +4,9 @@ use super::event::{MasterEvent, Request};
 use super::status::{JobDetails, JobStatus};
 use super::view::JobView;
 use crate::metrics::JobMetrics;
-use millpond_checkpoint::barrier::CheckpointKind;
+use millpond_checkpoint::barrier::{CheckpointKind, SavepointFormat};
 use millpond_core::host::JoinHandle;
-use millpond_core::{CheckpointId, Error, ErrorKind, JobId, Result};
+use millpond_core::{CheckpointId, Configuration, Error, ErrorKind, JobId, Result};
 use millpond_state::query::{QueryKey, StateView};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -96,6 +96,11 @@ impl JobHandle {
         self.view.job_id
     }
 
+    /// The options that it runs with.
+    pub fn configuration(&self) -> &Configuration {
+        &self.view.config
+    }
+
     /// Where the job stands.
     pub fn status(&self) -> JobStatus {
         self.view.status()
@@ -118,13 +123,19 @@ impl JobHandle {
 
     /// Asks for a savepoint in `target_directory`, or in the configured folder.
     pub fn trigger_savepoint(&self, target_directory: Option<String>) -> Pending<SavepointInfo> {
-        self.savepoint(CheckpointKind::Savepoint, target_directory)
+        self.savepoint(
+            CheckpointKind::Savepoint(SavepointFormat::Canonical),
+            target_directory,
+        )
     }
 
     /// Asks for a savepoint in the format of the state backend: quicker to take and to restore than
     /// [`JobHandle::trigger_savepoint`]'s, and restored by the same backend only.
     pub fn trigger_native_savepoint(&self, target_directory: Option<String>) -> Pending<SavepointInfo> {
-        self.savepoint(CheckpointKind::NativeSavepoint, target_directory)
+        self.savepoint(
+            CheckpointKind::Savepoint(SavepointFormat::Native),
+            target_directory,
+        )
     }
 
     /// Asks for a savepoint after which the job ends. With `drain`, sources send the largest watermark first, so that all
@@ -134,7 +145,18 @@ impl JobHandle {
         drain: bool,
         target_directory: Option<String>,
     ) -> Pending<SavepointInfo> {
-        self.savepoint(CheckpointKind::Stop { drain }, target_directory)
+        let format = SavepointFormat::Canonical;
+        self.savepoint(CheckpointKind::Stop { format, drain }, target_directory)
+    }
+
+    /// As [`JobHandle::stop_with_savepoint`], in the format of [`JobHandle::trigger_native_savepoint`].
+    pub fn stop_with_native_savepoint(
+        &self,
+        drain: bool,
+        target_directory: Option<String>,
+    ) -> Pending<SavepointInfo> {
+        let format = SavepointFormat::Native;
+        self.savepoint(CheckpointKind::Stop { format, drain }, target_directory)
     }
 
     /// Asks for a checkpoint now.

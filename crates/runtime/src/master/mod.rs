@@ -89,15 +89,14 @@ pub(crate) fn prepare(
         thread: Arc::new(Mutex::new(None)),
     };
     let storage = host.open_storage(&graph, &settings)?;
-    if let Some(result) = storage.read_job_result()? {
-        // The process may have ended in the middle of its cleaning up.
-        CompletedCheckpointStore::new(Arc::clone(&storage), settings.retained)?
-            .shutdown(&result, settings.retention)?;
-        view.set_status(JobStatus::Finished);
-        view.end(Ok(already_finished(&view, &storage, &result)));
+    if has_ended_before(&storage, &settings, &view)? {
         return Ok((handle, None));
     }
     storage.acquire()?;
+    // Looked for again: until now the job may have been another process's, which ended it and took away all that was left of it.
+    if has_ended_before(&storage, &settings, &view)? {
+        return Ok((handle, None));
+    }
     let start = start::find(&storage, &settings)?;
     if let Some(snapshot) = &start.snapshot {
         // What doesn't fit is said before anything runs.
@@ -115,6 +114,23 @@ pub(crate) fn prepare(
     };
     let master = Master::new(graph, settings, surroundings, start, (sender, events))?;
     Ok((handle, Some(master)))
+}
+
+/// Whether the job has come to its end before. Then `view` says so, and nothing else is left of it.
+fn has_ended_before(
+    storage: &Arc<FileSystemCheckpointStorage>,
+    settings: &Settings,
+    view: &JobView,
+) -> Result<bool> {
+    let Some(result) = storage.uphold_job_result()? else {
+        return Ok(false);
+    };
+    // The process may have ended in the middle of its cleaning up.
+    CompletedCheckpointStore::new(Arc::clone(storage), settings.retained)?
+        .shutdown(&result, settings.retention)?;
+    view.set_status(JobStatus::Finished);
+    view.end(Ok(already_finished(view, storage, &result)));
+    Ok(true)
 }
 
 /// What a master finds when it starts.

@@ -2,7 +2,6 @@
 
 use super::settings::Settings;
 use millpond_checkpoint::completed::CompletedCheckpointStore;
-use millpond_checkpoint::savepoint::load_savepoint_with;
 use millpond_checkpoint::storage::{CompletedCheckpoint, FileSystemCheckpointStorage};
 use millpond_core::{CheckpointId, Result};
 use std::sync::Arc;
@@ -21,7 +20,8 @@ pub(super) struct StartingPoint {
 /// command goes on where it was. So does Flink with high availability.
 ///
 /// # Errors
-/// Corrupt when the job has checkpoints and none is intact; what [`load_savepoint_with`] says of the snapshot that was given.
+/// Corrupt when the job has checkpoints and none is intact; what
+/// [`FileSystemCheckpointStorage::load_savepoint`] says of the snapshot that was given.
 pub(super) fn find(storage: &Arc<FileSystemCheckpointStorage>, settings: &Settings) -> Result<StartingPoint> {
     let mut store = CompletedCheckpointStore::new(Arc::clone(storage), settings.retained)?;
     let found = storage.find_latest_intact()?;
@@ -30,7 +30,7 @@ pub(super) fn find(storage: &Arc<FileSystemCheckpointStorage>, settings: &Settin
     let mut snapshot = found.latest;
     let recovered = snapshot.is_some();
     if let (None, Some(path)) = (&snapshot, &settings.restore_path) {
-        let given = load_savepoint_with(path, &settings.storage)?;
+        let given = storage.load_savepoint(path)?;
         next_checkpoint = next_checkpoint.max(given.checkpoint_id().saturating_add(1));
         store.adopt_restored(given.clone(), settings.claim);
         snapshot = Some(given);

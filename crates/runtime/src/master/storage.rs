@@ -7,7 +7,7 @@ use millpond_checkpoint::barrier::{CheckpointBarrier, CheckpointKind};
 use millpond_checkpoint::completed::RetentionPolicy;
 use millpond_checkpoint::coordinator::TaskId;
 use millpond_checkpoint::metadata::{
-    CheckpointMetadata, CheckpointProperties, OperatorState, PostCheckpointAction, SavepointFormat,
+    CheckpointMetadata, CheckpointProperties, OperatorState, PostCheckpointAction,
 };
 use millpond_checkpoint::storage::{CheckpointLocation, FileSystemCheckpointStorage};
 use millpond_core::hash::HashMap;
@@ -92,14 +92,17 @@ pub(super) fn metadata(
             }
         }
     }
-    let savepoint = |action| CheckpointProperties::savepoint(action, SavepointFormat::Canonical);
-    let native = CheckpointProperties::savepoint(PostCheckpointAction::None, SavepointFormat::Native);
     let properties = match kind {
         CheckpointKind::Checkpoint => retention.properties(),
-        CheckpointKind::Savepoint => savepoint(PostCheckpointAction::None),
-        CheckpointKind::NativeSavepoint => native,
-        CheckpointKind::Stop { drain: false } => savepoint(PostCheckpointAction::Suspend),
-        CheckpointKind::Stop { drain: true } => savepoint(PostCheckpointAction::Terminate),
+        CheckpointKind::Savepoint(format) => {
+            CheckpointProperties::savepoint(PostCheckpointAction::None, format)
+        }
+        CheckpointKind::Stop { format, drain: false } => {
+            CheckpointProperties::savepoint(PostCheckpointAction::Suspend, format)
+        }
+        CheckpointKind::Stop { format, drain: true } => {
+            CheckpointProperties::savepoint(PostCheckpointAction::Terminate, format)
+        }
     };
     CheckpointMetadata {
         checkpoint_id: id,

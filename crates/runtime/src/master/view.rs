@@ -11,7 +11,7 @@ use crate::metrics::{
 use millpond_checkpoint::coordinator::{CheckpointStatistics, TaskId};
 use millpond_core::hash::HashMap;
 use millpond_core::host::Clock;
-use millpond_core::{Error, JobId, Result};
+use millpond_core::{Configuration, Error, JobId, Result};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 const NANOS_PER_MS: u64 = 1_000_000;
@@ -19,6 +19,7 @@ const NANOS_PER_MS: u64 = 1_000_000;
 /// The side of a job that others may look at.
 pub(super) struct JobView {
     pub(super) job_id: JobId,
+    pub(super) config: Arc<Configuration>,
     name: String,
     start_ms: i64,
     start_nanos: u64,
@@ -70,6 +71,7 @@ impl JobView {
             });
         Arc::new(JobView {
             job_id: graph.job_id,
+            config: Arc::clone(&graph.config),
             name: graph.name.clone(),
             start_ms: now_ms,
             start_nanos: clock.monotonic_nanos(),

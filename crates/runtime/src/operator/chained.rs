@@ -65,7 +65,7 @@ pub trait ChainedOperator: 'static {
     /// See [`StreamOperator::snapshot_state`](super::StreamOperator::snapshot_state). `None`: the operator has no state.
     ///
     /// # Errors
-    /// The checkpoint is declined.
+    /// The task fails.
     fn snapshot_state(&mut self, _barrier: &CheckpointBarrier) -> Result<Option<SnapshotFuture>> {
         Ok(None)
     }

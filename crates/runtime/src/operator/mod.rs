@@ -135,7 +135,8 @@ pub trait StreamOperator {
     /// The synchronous part of a snapshot. Returns what is left to do elsewhere.
     ///
     /// # Errors
-    /// The checkpoint is declined; the task goes on.
+    /// The task fails: what the operator put aside for this checkpoint is in none. What fails later, in the future, declines the
+    /// checkpoint, and the task goes on.
     fn snapshot_state(&mut self, barrier: &CheckpointBarrier) -> Result<SnapshotFuture>;
     /// The checkpoint is complete.
     ///

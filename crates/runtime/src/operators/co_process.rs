@@ -1,7 +1,7 @@
 //! Runs a [`CoProcessFunction`]. Flink's `CoProcessOperator`.
 
 use super::process::Opened;
-use super::user_code::{finish_call, not_initialized};
+use super::user_code::{finish_call, not_initialized, user_error};
 use crate::operator::{ChainOutput, ChainedOperator, OperatorContext, SnapshotFuture, TwoInputOperator};
 use millpond_api::function::{CoProcessFunction, ProcessContext};
 use millpond_api::{Collector, SideOutputs, Watermark};
@@ -48,6 +48,16 @@ impl<F: CoProcessFunction> ChainedOperator for CoProcessOperator<F> {
         let function = &mut self.function;
         let snapshot = opened.snapshot(barrier, |ctx| function.snapshot_state(ctx));
         snapshot.map(Some)
+    }
+    fn notify_checkpoint_complete(&mut self, checkpoint_id: u64) -> Result<()> {
+        let opened = self.opened.as_ref().ok_or_else(not_initialized)?;
+        let told = self.function.notify_checkpoint_complete(checkpoint_id);
+        told.map_err(|e| user_error(&opened.name, e))
+    }
+    fn notify_checkpoint_aborted(&mut self, checkpoint_id: u64) -> Result<()> {
+        let opened = self.opened.as_ref().ok_or_else(not_initialized)?;
+        let told = self.function.notify_checkpoint_aborted(checkpoint_id);
+        told.map_err(|e| user_error(&opened.name, e))
     }
     fn close(&mut self) -> Result<()> {
         self.function.close()

@@ -117,6 +117,16 @@ impl<F: ProcessFunction> ChainedOperator for ProcessOperator<F> {
         let snapshot = opened.snapshot(barrier, |ctx| function.snapshot_state(ctx));
         snapshot.map(Some)
     }
+    fn notify_checkpoint_complete(&mut self, checkpoint_id: u64) -> Result<()> {
+        let opened = self.opened.as_ref().ok_or_else(not_initialized)?;
+        let told = self.function.notify_checkpoint_complete(checkpoint_id);
+        told.map_err(|e| user_error(&opened.name, e))
+    }
+    fn notify_checkpoint_aborted(&mut self, checkpoint_id: u64) -> Result<()> {
+        let opened = self.opened.as_ref().ok_or_else(not_initialized)?;
+        let told = self.function.notify_checkpoint_aborted(checkpoint_id);
+        told.map_err(|e| user_error(&opened.name, e))
+    }
     fn close(&mut self) -> Result<()> {
         self.function.close()
     }

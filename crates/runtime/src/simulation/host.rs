@@ -1,8 +1,9 @@
 //! What a job runs on in a simulated process: coroutines for threads, the world's storage for a disk.
 
 use super::coroutine::pause;
+use super::faults::Mutant;
 use super::scheduler::{Process, Wait, steady_ms};
-use super::store::Medium;
+use super::store::{Medium, ROOT};
 use crate::channel::SendMode;
 use crate::graph::JobGraph;
 use crate::master::{JobHost, Settings};
@@ -29,7 +30,10 @@ impl JobHost for SimulatedHost {
         SendMode::Overdraft
     }
 
-    fn start_task(&self, deployment: TaskDeployment) -> Result<Option<JoinHandle<()>>> {
+    fn start_task(&self, mut deployment: TaskDeployment) -> Result<Option<JoinHandle<()>>> {
+        if self.medium.faults.mutant == Mutant::ForgetsChannel {
+            deployment.in_flight.pop();
+        }
         let process = Arc::clone(&self.medium.process);
         let number = TASK + (u64::from(deployment.id.vertex) << 16) + u64::from(deployment.id.subtask);
         let body = move || run_task(&process, deployment);
@@ -48,7 +52,7 @@ impl JobHost for SimulatedHost {
     ) -> Result<Arc<FileSystemCheckpointStorage>> {
         Ok(FileSystemCheckpointStorage::on_store(
             Arc::new(self.medium.clone()),
-            "simulated:",
+            ROOT,
             graph.job_id,
             settings.storage.clone(),
             Arc::new(Deletions(self.medium.clone())),

@@ -3,9 +3,9 @@
 //! What it must put out is known beforehand, whatever happens: each key's counts from 1 to how many records it has, each once,
 //! and each record's timer, once.
 
-use super::ledger::{Ledger, LedgerSink, Row};
-use super::scheduler::Process;
-use super::setup::{Faults, Setup};
+use super::faults::Faults;
+use super::ledger::{LedgerSink, Row};
+use super::setup::Setup;
 use crate::datastream::StreamExecutionEnvironment;
 use crate::graph::JobGraph;
 use millpond_api::function::{KeyedContext, KeyedProcessFunction, OnTimerContext, RuntimeContext};
@@ -18,29 +18,62 @@ use millpond_core::{Configuration, Error, Result};
 use millpond_state::descriptor::{ListStateDescriptor, ValueStateDescriptor};
 use millpond_state::keyed::{ListState, ValueState};
 use millpond_types::StateType;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// What the job is named.
-pub(super) const NAME: &str = "simulated";
+/// A job as it is submitted, first or to go on from a savepoint of an earlier one.
+#[derive(Clone)]
+pub(super) struct Submission {
+    /// A name of its own: that makes it a job of its own.
+    pub(super) name: String,
+    /// The savepoint to start from.
+    pub(super) savepoint: Option<String>,
+    /// Whether the job owns the savepoint then.
+    pub(super) claims: bool,
+}
+
+impl Submission {
+    /// A job that starts from nothing.
+    pub(super) fn first() -> Self {
+        Submission {
+            name: "simulated".to_string(),
+            savepoint: None,
+            claims: false,
+        }
+    }
+
+    /// The `number`th that goes on from a savepoint.
+    pub(super) fn from_savepoint(number: u64, savepoint: String, claims: bool) -> Self {
+        Submission {
+            name: format!("simulated from savepoint {number}"),
+            savepoint: Some(savepoint),
+            claims,
+        }
+    }
+}
 
 /// The rows that the job must put out, each once.
-pub(super) fn expected(setup: &Setup) -> BTreeMap<Row, usize> {
+pub(super) fn expected(setup: &Setup) -> BTreeSet<Row> {
     let mut counts = BTreeMap::new();
-    let mut rows = BTreeMap::new();
-    for split in 0..setup.splits {
-        for number in 0..setup.records {
-            let id = id_of(setup, split, number);
-            let count = counts.entry(id % setup.keys).or_insert(0);
+    let mut rows = BTreeSet::new();
+    for part in 0..setup.parts {
+        for id in 0..i64::from(setup.splits) * setup.records {
+            let key = key_of(setup, part, id);
+            let count = counts.entry(key).or_insert(0);
             *count += 1;
-            rows.insert((id % setup.keys, *count), 1);
-            rows.insert((id % setup.keys, timer_row(id)), 1);
+            rows.insert((key, *count));
+            rows.insert((key, timer_row(id)));
         }
     }
     rows
 }
 
-/// Numbers the records of all splits.
+/// The key of a record; no two parts have one in common.
+fn key_of(setup: &Setup, part: i64, id: i64) -> i64 {
+    part * setup.keys + id % setup.keys
+}
+
+/// Numbers the records of all splits of a part.
 fn id_of(setup: &Setup, split: i32, number: i64) -> i64 {
     number * i64::from(setup.splits) + i64::from(split)
 }
@@ -53,49 +86,56 @@ fn timer_row(id: i64) -> i64 {
 /// The job as one process submits it.
 pub(super) fn graph(
     setup: &Arc<Setup>,
+    submission: &Submission,
     parallelism: u32,
-    ledger: &Ledger,
     faults: &Arc<Faults>,
-    process: &Arc<Process>,
+    sink: &LedgerSink,
 ) -> Result<JobGraph> {
     let env = StreamExecutionEnvironment::new(Configuration::new());
     env.set_parallelism(parallelism);
     for (key, value) in &setup.options {
         env.set_option(key, value);
     }
+    if let Some(savepoint) = &submission.savepoint {
+        let claim = if submission.claims { "CLAIM" } else { "NO_CLAIM" };
+        env.set_option("execution.state-recovery.path", savepoint);
+        env.set_option("execution.state-recovery.claim-mode", claim);
+    }
     // Rows can be in flight in an unaligned checkpoint.
     env.register_serializers(|serializers| {
         serializers.register_type::<Row>();
     });
+    for part in 0..setup.parts {
+        add_part(&env, part, setup, faults, sink);
+    }
+    env.build_job_graph(Some(&submission.name))
+}
+
+fn add_part(
+    env: &StreamExecutionEnvironment,
+    part: i64,
+    setup: &Arc<Setup>,
+    faults: &Arc<Faults>,
+    sink: &LedgerSink,
+) {
+    let uid = |name: &str| format!("{name}-{part}");
+    let luck = Arc::clone(faults);
+    let records = Records(Arc::clone(setup), Arc::clone(faults));
     let strategy = WatermarkStrategy::for_monotonous_timestamps();
-    let faulty = |faults: &Arc<Faults>| {
-        let faults = Arc::clone(faults);
-        move |row: Row| match faults.function_fails() {
+    let keys = Arc::clone(setup);
+    env.from_source(records, strategy, &uid("records"))
+        .uid(uid("records"))
+        .key_by(move |id| key_of(&keys, part, *id))
+        .process(Count::default)
+        .uid(uid("count"))
+        .rebalance()
+        .try_map(move |row: Row| match luck.function_fails() {
             true => Err(Error::user("bad luck")),
             false => Ok(row),
-        }
-    };
-    env.from_source(
-        Records(Arc::clone(setup), Arc::clone(faults)),
-        strategy,
-        "records",
-    )
-    .uid("records")
-    .key_by({
-        let keys = setup.keys;
-        move |id| id % keys
-    })
-    .process(Count::default)
-    .uid("count")
-    .rebalance()
-    .try_map(faulty(faults))
-    .uid("luck")
-    .sink_to(LedgerSink {
-        ledger: ledger.clone(),
-        process: Arc::clone(process),
-    })
-    .uid("ledger");
-    env.build_job_graph(Some(NAME))
+        })
+        .uid(uid("luck"))
+        .sink_to(sink.clone())
+        .uid(uid("ledger"));
 }
 
 /// The source: each split's records in their order.

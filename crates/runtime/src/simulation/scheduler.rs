@@ -27,6 +27,7 @@ pub(super) enum Wait {
 #[derive(Default)]
 pub(super) struct Process {
     dead: AtomicBool,
+    frozen: AtomicBool,
     new: Mutex<Vec<(u64, Body)>>,
 }
 
@@ -45,6 +46,17 @@ impl Process {
     /// `SIGKILL`.
     pub(super) fn kill(&self) {
         self.dead.store(true, Ordering::Relaxed);
+    }
+    pub(super) fn is_frozen(&self) -> bool {
+        self.frozen.load(Ordering::Relaxed)
+    }
+    /// `SIGSTOP`: none of its threads goes on until [`Process::thaw`].
+    pub(super) fn freeze(&self) {
+        self.frozen.store(true, Ordering::Relaxed);
+    }
+    /// `SIGCONT`.
+    pub(super) fn thaw(&self) {
+        self.frozen.store(false, Ordering::Relaxed);
     }
 }
 
@@ -86,6 +98,20 @@ impl Scheduler {
         self.processes.push(Arc::clone(&process));
         self.news.push(true);
         process
+    }
+
+    /// Lets the master of `process` look what there is for it: something came from outside.
+    pub(super) fn tell(&mut self, process: &Arc<Process>) {
+        if let Some(index) = self.processes.iter().position(|p| Arc::ptr_eq(p, process)) {
+            self.news[index] = true;
+        }
+    }
+
+    /// Whether `process` has any thread.
+    pub(super) fn has_threads(&mut self, process: &Arc<Process>) -> bool {
+        self.take_in();
+        let of_it = |t: &Thread| Arc::ptr_eq(&self.processes[t.process], process);
+        self.threads.iter().any(of_it)
     }
 
     /// Every thread and what it waits for, for people.
@@ -168,6 +194,9 @@ impl Scheduler {
     }
 
     fn is_ready(&self, thread: &Thread, (wall_ms, steady_ms): (i64, i64)) -> bool {
+        if self.processes[thread.process].is_frozen() {
+            return false;
+        }
         match &thread.wait {
             Wait::Turn => true,
             Wait::Until(at) => *at <= steady_ms,
@@ -198,7 +227,8 @@ impl Scheduler {
             Wait::News(until) => until.map(|at| at - steady_ms),
             Wait::Turn => None,
         };
-        let Some(by_ms) = self.threads.iter().filter_map(left_ms).min() else {
+        let awake = |t: &&Thread| !self.processes[t.process].is_frozen();
+        let Some(by_ms) = self.threads.iter().filter(awake).filter_map(left_ms).min() else {
             return false;
         };
         let by_ms = by_ms.max(0).unsigned_abs();

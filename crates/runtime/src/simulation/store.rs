@@ -4,8 +4,9 @@
 //! leaves requests behind that had their effect without anybody knowing, and others that had none.
 
 use super::coroutine::pause;
+use super::faults::{Faults, Mutant};
+use super::log::say;
 use super::scheduler::{Process, Wait, steady_ms};
-use super::setup::{Faults, Mutant};
 use async_trait::async_trait;
 use futures::stream::{self, BoxStream};
 use futures::{FutureExt, StreamExt};
@@ -20,7 +21,11 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
-/// Stands for what is stored too late in the trace.
+/// What names the storage.
+pub(super) const ROOT: &str = "s3://simulated";
+/// Where savepoints go.
+pub(super) const SAVEPOINTS: &str = "s3://simulated/savepoints";
+/// Stands for what is carried out too late in the trace.
 const LATE: u64 = 5 << 40;
 
 /// One process's way to the storage.
@@ -28,6 +33,10 @@ const LATE: u64 = 5 << 40;
 pub(super) struct Medium {
     pub(super) objects: Arc<InMemory>,
     pub(super) process: Arc<Process>,
+    /// The number of the process among those of the run.
+    pub(super) number: usize,
+    /// What is on its way to the storage; outlives every process that sent something.
+    pub(super) network: Arc<Process>,
     pub(super) faults: Arc<Faults>,
     pub(super) clock: Arc<ManualClock>,
 }
@@ -55,6 +64,18 @@ impl Medium {
             true => Err(failure("the storage does not answer")),
             false => answer,
         }
+    }
+
+    /// The request is carried out after its sender has given up on it, maybe after its sender's end.
+    fn late(&self, late_ms: i64, request: impl FnOnce(&InMemory) + Send + 'static) -> object_store::Error {
+        let (objects, clock) = (Arc::clone(&self.objects), Arc::clone(&self.clock));
+        let work = move || {
+            pause(Wait::Until(steady_ms(&clock) + late_ms));
+            say(|| "a late request is carried out".to_string());
+            request(&objects);
+        };
+        self.network.spawn(LATE, Box::new(work));
+        failure("the storage does not answer in time")
     }
 
     /// The first bug: answers, and stores after a while, if the process still lives then.
@@ -129,7 +150,14 @@ impl ObjectStore for Medium {
         if self.faults.mutant == Mutant::AcknowledgesEarly && is_state(to) {
             return Ok(self.store_later(to, data));
         }
+        if let Some(late_ms) = self.faults.request_is_late_ms() {
+            let to = to.clone();
+            return Err(self.late(late_ms, move |objects| {
+                objects.put_opts(&to, data, options).now_or_never();
+            }));
+        }
         let answer = self.objects.put_opts(to, data, options).await;
+        say(|| format!("process {} stores {to}, {:?}", self.number, answer.as_ref().err()));
         self.after(answer)
     }
     async fn put_multipart_opts(
@@ -162,6 +190,12 @@ impl ObjectStore for Medium {
                     {
                         medium.delete_a_shared_file().await;
                     }
+                    if let Some(late_ms) = medium.faults.request_is_late_ms() {
+                        return Err(medium.late(late_ms, move |objects| {
+                            objects.delete(&path).now_or_never();
+                        }));
+                    }
+                    say(|| format!("process {} deletes {path}", medium.number));
                     let gone = medium
                         .objects
                         .delete_stream(stream::once(async move { Ok(path) }).boxed())

@@ -1,96 +1,63 @@
-//! The simulated world: one job, the processes that run it one after the other, and what outlives them.
+//! The simulated world: a job, the processes that run it one after the other and beside each other, and what outlives them.
 
-use super::coroutine::pause;
-use super::host::{SimulatedHost, Snapshots};
-use super::job;
-use super::ledger::Ledger;
-use super::scheduler::{Process, Scheduler, Wait};
-use super::setup::{Faults, Setup};
+use super::counts::{Counts, What};
+use super::faults::Faults;
+use super::job::Submission;
+use super::ledger::{Ledger, LedgerSink};
+use super::log::say;
+use super::process::{Program, Running};
+use super::savepoints::Savepoint;
+use super::scheduler::{Process, Scheduler};
+use super::setup::Setup;
 use super::store::Medium;
-use crate::master::{JobHandle, prepare};
-use futures::{FutureExt, StreamExt};
-use millpond_checkpoint::storage::{FileSystemCheckpointStorage, StorageOptions};
+use crate::master::JobHandle;
 use millpond_core::hash::{fixed_hash, fmix64};
-use millpond_core::host::{Background, Clock, ManualClock};
-use millpond_core::{JobId, Result};
-use object_store::ObjectStore;
+use millpond_core::host::{Clock, ManualClock};
+use millpond_core::{ErrorKind, Result};
 use object_store::memory::InMemory;
-use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-/// A run that takes longer will never end.
+/// A process that goes on for longer will never end.
 const STEPS_MAX: u64 = 60_000;
-/// Stands for the master in the trace.
-const MASTER: u64 = 4 << 40;
+/// How many processes a run may need.
+const STARTS_MAX: usize = 200;
+/// For how many steps a process is paused at most: long enough for others to end the job.
+const PAUSE_STEPS_MAX: u64 = 3_000;
 
-/// What a run came across.
+/// What a run came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Outcome {
+    /// A hash of all decisions.
     pub(super) trace: u64,
+    /// A hash of what the ledger shows.
     pub(super) output: u64,
-    pub(super) requests: u64,
-    pub(super) completed: u64,
-    pub(super) failed: u64,
-    pub(super) restarts: u64,
-    pub(super) kills: u64,
-    pub(super) failed_requests: u64,
-    pub(super) lost_answers: u64,
-    pub(super) failed_functions: u64,
-    pub(super) clock_jumps: u64,
-    pub(super) rows: u64,
+    pub(super) counts: Counts,
 }
 
-impl Outcome {
-    pub(super) fn add(&mut self, other: &Outcome) {
-        self.requests += other.requests;
-        self.completed += other.completed;
-        self.failed += other.failed;
-        self.restarts += other.restarts;
-        self.kills += other.kills;
-        self.failed_requests += other.failed_requests;
-        self.lost_answers += other.lost_answers;
-        self.failed_functions += other.failed_functions;
-        self.clock_jumps += other.clock_jumps;
-        self.rows += other.rows;
-    }
-
-    pub(super) fn counts(&self) -> [(&'static str, u64); 8] {
-        [
-            ("completed checkpoints", self.completed),
-            ("failed checkpoints", self.failed),
-            ("restarts", self.restarts),
-            ("kills", self.kills),
-            ("failed requests", self.failed_requests),
-            ("lost answers", self.lost_answers),
-            ("failed functions", self.failed_functions),
-            ("clock jumps", self.clock_jumps),
-        ]
-    }
-}
+/// What was wrong, for people.
+pub(super) type Checked<T = ()> = std::result::Result<T, String>;
 
 /// See the module.
 pub(super) struct World {
-    setup: Arc<Setup>,
-    faults: Arc<Faults>,
+    pub(super) setup: Arc<Setup>,
+    pub(super) faults: Arc<Faults>,
     clock: Arc<ManualClock>,
-    scheduler: Scheduler,
-    objects: Arc<InMemory>,
-    ledger: Ledger,
+    pub(super) scheduler: Scheduler,
+    pub(super) objects: Arc<InMemory>,
+    network: Arc<Process>,
+    pub(super) ledger: Ledger,
+    pub(super) submission: Submission,
+    /// Processes that are paused, or were and don't know that another one has their job.
+    outdated: Vec<Running>,
+    /// Savepoints that are there and nobody's but their owner's.
+    pub(super) savepoints: Vec<Savepoint>,
+    /// How many more are asked for.
+    pub(super) savepoints_left: u64,
+    /// Whether the savepoint that the job starts from goes when the job has a checkpoint.
+    pub(super) is_needed_once: bool,
     starts: usize,
-    outcome: Outcome,
-}
-
-/// A process that runs the job.
-struct Running {
-    process: Arc<Process>,
-    shared: Arc<Mutex<Shared>>,
-}
-
-#[derive(Default)]
-struct Shared {
-    handle: Option<JobHandle>,
-    /// Set when the job has ended in this process, with its error.
-    ended: Option<Result<()>>,
+    steps: u64,
+    pub(super) counts: Counts,
 }
 
 impl World {
@@ -99,92 +66,140 @@ impl World {
         let mut faults = Faults::new(seed, &setup);
         plan(&mut setup, &mut faults);
         let clock = ManualClock::new(1_000_000);
+        let mut scheduler = Scheduler::new(fmix64(seed), Arc::clone(&clock));
         World {
+            savepoints_left: setup.savepoints,
             setup: Arc::new(setup),
             faults: Arc::new(faults),
-            scheduler: Scheduler::new(fmix64(seed), Arc::clone(&clock)),
+            network: scheduler.start_process(),
+            scheduler,
             clock,
             objects: Arc::default(),
             ledger: Ledger::default(),
+            submission: Submission::first(),
+            outdated: Vec::new(),
+            savepoints: Vec::new(),
+            is_needed_once: false,
             starts: 0,
-            outcome: Outcome::default(),
+            steps: 0,
+            counts: Counts::default(),
         }
     }
 
     /// Runs the job to its end, through all that happens to it, and holds the result against what it must be.
-    pub(super) fn run(mut self) -> std::result::Result<Outcome, String> {
-        let outcome = self.run_processes();
+    pub(super) fn run(mut self) -> Checked<Outcome> {
+        let checked = self.run_jobs();
         // After a violation one is still alive.
         self.scheduler.bury_all();
         let setup = &self.setup;
-        outcome.map_err(|violation| format!("{violation}\nstarts={}\n{setup:#?}", self.starts))?;
-        self.count();
-        Ok(self.outcome)
+        checked.map_err(|violation| format!("{violation}\nstarts={}\n{setup:#?}", self.starts))?;
+        let mut counts = self.counts;
+        counts.add_all(&self.faults.counts());
+        counts.add(What::Runs, 1);
+        counts.add(What::Processes, self.starts as u64);
+        counts.add(What::Requests, self.faults.requests());
+        Ok(Outcome {
+            trace: self.scheduler.trace(),
+            output: fixed_hash(&format!("{:?}", self.ledger.transactions())),
+            counts,
+        })
     }
 
-    fn run_processes(&mut self) -> std::result::Result<(), String> {
-        loop {
-            let running = self.start();
-            let ended = self.live(&running)?;
-            self.check_checkpoints(&running)?;
-            self.note(&running);
-            running.process.kill();
-            self.scheduler.bury(&running.process);
-            match ended {
-                // Killed: the next process goes on.
-                None => {}
-                Some(Ok(())) => break,
-                // It gave up after too many failures; whoever looks after it starts it again.
-                Some(Err(e)) if self.starts < 200 => tracing::debug!(reason = %e.report(), "started again"),
-                Some(Err(e)) => return Err(format!("the job never ends well: {}", e.report())),
-            }
+    /// Runs the job, those that go on from where it was stopped, and one more from a savepoint that it left behind.
+    fn run_jobs(&mut self) -> Checked {
+        self.run_to_the_end_of_input()?;
+        match self.go_back() {
+            true => self.run_to_the_end_of_input(),
+            false => Ok(()),
         }
-        self.check_output()?;
+    }
+
+    fn run_to_the_end_of_input(&mut self) -> Checked {
+        loop {
+            self.run_processes()?;
+            let Some(savepoint) = self.stopped_with()? else {
+                break;
+            };
+            self.check_nothing_twice()?;
+            self.go_on_from(savepoint)?;
+        }
+        self.check_nothing_twice()?;
+        self.check_nothing_missing()?;
         self.check_remains()
     }
 
-    fn start(&mut self) -> Running {
+    /// Runs the job in one process after the other, until it ends well.
+    fn run_processes(&mut self) -> Checked {
+        loop {
+            let mut running = self.start();
+            let number = running.number;
+            say(|| format!("process {number} starts {}", self.submission.name));
+            let ended = self.live(&mut running)?;
+            say(|| format!("process {number}: {ended:?}"));
+            match ended {
+                Ended::Well => {
+                    self.leave(running)?;
+                    break;
+                }
+                Ended::Killed => self.leave(running)?,
+                // It gave up after too many failures; whoever looks after it starts it again.
+                Ended::Failed(_) if self.starts < STARTS_MAX => self.leave(running)?,
+                Ended::Failed(why) => return Err(format!("the job never ends well: {why}")),
+                Ended::Paused => {
+                    running.process.freeze();
+                    running.wakes_at = self.steps + self.faults.below(PAUSE_STEPS_MAX);
+                    self.outdated.push(running);
+                }
+            }
+        }
+        self.outlive_the_outdated()
+    }
+
+    pub(super) fn start(&mut self) -> Running {
         let process = self.scheduler.start_process();
         let parallelism = self.setup.parallelism[self.starts % self.setup.parallelism.len()];
         self.starts += 1;
-        let running = Running {
-            process: Arc::clone(&process),
-            shared: Arc::default(),
+        let program = Program {
+            setup: Arc::clone(&self.setup),
+            submission: self.submission.clone(),
+            parallelism,
+            sink: LedgerSink {
+                ledger: self.ledger.clone(),
+                process: Arc::clone(&process),
+                faults: Arc::clone(&self.faults),
+                number: self.starts,
+            },
+            medium: Medium {
+                objects: Arc::clone(&self.objects),
+                process,
+                number: self.starts,
+                network: Arc::clone(&self.network),
+                faults: Arc::clone(&self.faults),
+                clock: Arc::clone(&self.clock),
+            },
         };
-        let medium = Medium {
-            objects: Arc::clone(&self.objects),
-            process: Arc::clone(&process),
-            faults: Arc::clone(&self.faults),
-            clock: Arc::clone(&self.clock),
-        };
-        let (setup, ledger, shared) = (
-            Arc::clone(&self.setup),
-            self.ledger.clone(),
-            Arc::clone(&running.shared),
-        );
-        let body = move || {
-            let ended = run_job(&setup, parallelism, &ledger, medium, &shared);
-            lock(&shared).ended = Some(ended);
-        };
-        process.spawn(MASTER, Box::new(body));
-        running
+        program.start()
     }
 
-    /// Lets the process live until the job ends in it or it is killed (`None`).
-    fn live(&mut self, running: &Running) -> std::result::Result<Option<Result<()>>, String> {
+    /// Lets the process live until something ends that.
+    pub(super) fn live(&mut self, running: &mut Running) -> Checked<Ended> {
         for _ in 0..STEPS_MAX {
-            if !self.scheduler.step() {
+            if !self.step()? {
                 return Err(self.stuck("nothing can happen any more, and the job has not ended", running));
             }
-            if let Some(ended) = lock(&running.shared).ended.take() {
-                return Ok(Some(ended));
+            self.look_after_savepoints(running)?;
+            let ended = match running.take_end() {
+                Some(Ok(())) => Some(Ended::Well),
+                Some(Err(e)) => Some(Ended::Failed(e.report())),
+                None if self.faults.kills() => Some(Ended::Killed),
+                None if self.faults.pauses() => Some(Ended::Paused),
+                None => None,
+            };
+            if let Some(ended) = ended {
+                self.check_checkpoints(running)?;
+                return Ok(ended);
             }
-            if self.faults.take_kill() || self.faults.strikes(400) {
-                self.outcome.kills += 1;
-                return Ok(None);
-            }
-            if self.faults.strikes(400) {
-                self.outcome.clock_jumps += 1;
+            if self.faults.strikes(What::ClockJumps, 400) {
                 let by_ms = self.faults.below(20_000_000) as i64 - 10_000_000;
                 self.clock.set((self.clock.now_ms() + by_ms).max(1));
             }
@@ -192,176 +207,88 @@ impl World {
         Err(self.stuck("the run does not end", running))
     }
 
+    /// Lets one thread go on. `false`: nothing will ever happen again.
+    fn step(&mut self) -> Checked<bool> {
+        self.steps += 1;
+        let awake = self.scheduler.step();
+        for index in (0..self.outdated.len()).rev() {
+            let outdated = &self.outdated[index];
+            if outdated.process.is_frozen() && (!awake || outdated.wakes_at <= self.steps) {
+                say(|| format!("process {} wakes up", outdated.number));
+                outdated.process.thaw();
+            }
+            if let Some(end) = outdated.take_end() {
+                say(|| format!("process {}: {end:?}", outdated.number));
+                self.check_outdated(&end)?;
+                let outdated = self.outdated.swap_remove(index);
+                self.leave(outdated)?;
+            }
+        }
+        Ok(awake || !self.outdated.is_empty())
+    }
+
+    /// Waits until the processes that were paused have found out that they are not needed, and nothing is on its way.
+    fn outlive_the_outdated(&mut self) -> Checked {
+        for _ in 0..STEPS_MAX {
+            if self.outdated.is_empty() && !self.scheduler.has_threads(&self.network) {
+                return Ok(());
+            }
+            if !self.step()? {
+                break;
+            }
+        }
+        let first = self.outdated.first();
+        Err(first.map_or_else(
+            || "a request is never carried out".to_string(),
+            |outdated| self.stuck("a process that was paused never ends", outdated),
+        ))
+    }
+
+    /// The process is over.
+    pub(super) fn leave(&mut self, mut running: Running) -> Checked {
+        self.take_answers(&mut running)?;
+        if let Some(handle) = running.handle() {
+            let details = handle.details();
+            let all = u64::from(details.full_restarts);
+            self.counts
+                .add(What::Completed, details.checkpoints.counts.completed);
+            self.counts.add(What::Failed, details.checkpoints.counts.failed);
+            self.counts.add(What::Restarts, all);
+            self.counts
+                .add(What::RegionRestarts, u64::from(details.restarts) - all);
+        }
+        running.process.kill();
+        self.scheduler.bury(&running.process);
+        Ok(())
+    }
+
+    /// A process that was paused while another one took over its job ends, and not well, unless the job had come to its end.
+    fn check_outdated(&mut self, end: &Result<()>) -> Checked {
+        match end {
+            Ok(()) => self.stopped_with().map(drop),
+            Err(e) => {
+                let fenced = e.kind() == ErrorKind::Fenced;
+                self.counts.add(What::FencedOff, u64::from(fenced));
+                Ok(())
+            }
+        }
+    }
+
     fn stuck(&self, what: &str, running: &Running) -> String {
-        let details = lock(&running.shared).handle.as_ref().map(JobHandle::details);
+        let details = running.handle().as_ref().map(JobHandle::details);
         format!(
             "{what}; threads: {:?}; job: {details:#?}",
             self.scheduler.threads()
         )
     }
-
-    /// What the coordinator called complete is there and whole.
-    fn check_checkpoints(&self, running: &Running) -> std::result::Result<(), String> {
-        let Some(handle) = lock(&running.shared).handle.clone() else {
-            return Ok(());
-        };
-        if handle.is_over() {
-            return Ok(());
-        }
-        let storage = self.storage(handle.job_id());
-        if storage.read_job_result().is_ok_and(|result| result.is_some()) {
-            // The job has come to its end: its checkpoints go.
-            return Ok(());
-        }
-        let details = handle.details();
-        let Some(completed) = details.checkpoints.latest_completed.map(|c| c.checkpoint) else {
-            return Ok(());
-        };
-        let found = storage
-            .find_latest_intact()
-            .map_err(|e| format!("checkpoint {completed} was complete, but: {}", e.report()))?;
-        match found.latest {
-            Some(latest) if latest.checkpoint_id() >= completed => Ok(()),
-            latest => Err(format!(
-                "checkpoint {completed} was complete, but the newest intact one is {:?} (damaged: {:?}); there are {:#?}, and the job is {:?}",
-                latest.map(|l| l.checkpoint_id()),
-                found.skipped,
-                self.files(),
-                details.status,
-            )),
-        }
-    }
-
-    fn check_output(&self) -> std::result::Result<(), String> {
-        let (shown, expected) = (self.ledger.shown(), job::expected(&self.setup));
-        for (row, times) in &shown {
-            match expected.get(row) {
-                None => return Err(format!("the row {row:?} is wrong")),
-                Some(1) if *times == 1 => {}
-                Some(_) => {
-                    let showing = self.ledger.showing(*row);
-                    return Err(format!("the row {row:?} shows {times} times: {showing:#?}"));
-                }
-            }
-        }
-        match expected.keys().find(|row| !shown.contains_key(row)) {
-            Some(row) => Err(format!("the row {row:?} is missing")),
-            None => Ok(()),
-        }
-    }
-
-    /// A finished job leaves its result behind and nothing else, at the latest when it is started once more.
-    fn check_remains(&mut self) -> std::result::Result<(), String> {
-        self.faults.stop();
-        let running = self.start();
-        let ended = self.live(&running)?;
-        running.process.kill();
-        self.scheduler.bury(&running.process);
-        match ended {
-            Some(Ok(())) => {}
-            Some(Err(e)) => {
-                return Err(format!(
-                    "a finished job fails when it is started again: {}",
-                    e.report()
-                ));
-            }
-            None => return Err("killed without a reason".into()),
-        }
-        match self
-            .files()
-            .iter()
-            .find(|name| !name.ends_with("job-result.json"))
-        {
-            Some(orphan) => Err(format!("{orphan} is left behind")),
-            None => Ok(()),
-        }
-    }
-
-    /// What is stored.
-    fn files(&self) -> Vec<String> {
-        let objects = self.objects.list(None).filter_map(|o| async move { o.ok() });
-        let names = objects.map(|o| o.location.to_string()).collect();
-        names.now_or_never().unwrap_or_default()
-    }
-
-    /// The world's storage without troubles.
-    fn storage(&self, job: JobId) -> Arc<FileSystemCheckpointStorage> {
-        FileSystemCheckpointStorage::on_store(
-            Arc::clone(&self.objects) as _,
-            "simulated:",
-            job,
-            StorageOptions::default(),
-            Arc::new(Nobody),
-        )
-    }
-
-    fn note(&mut self, running: &Running) {
-        if let Some(handle) = &lock(&running.shared).handle {
-            let details = handle.details();
-            self.outcome.completed += details.checkpoints.counts.completed;
-            self.outcome.failed += details.checkpoints.counts.failed;
-            self.outcome.restarts += u64::from(details.restarts);
-        }
-    }
-
-    fn count(&mut self) {
-        let shown = self.ledger.shown();
-        let outcome = &mut self.outcome;
-        outcome.trace = self.scheduler.trace();
-        outcome.rows = shown.len() as u64;
-        outcome.output = fixed_hash(&format!("{:?}", self.ledger.transactions()));
-        outcome.requests = self.faults.requests();
-        outcome.failed_requests = self.faults.failed_requests.load(Ordering::Relaxed);
-        outcome.lost_answers = self.faults.lost_answers.load(Ordering::Relaxed);
-        outcome.failed_functions = self.faults.failed_functions.load(Ordering::Relaxed);
-    }
 }
 
-/// Deletes nothing: for a storage that is only looked at.
-struct Nobody;
-
-impl Background for Nobody {
-    fn run(&self, _work: Box<dyn FnOnce() + Send>) {}
-    fn pause(&self) {}
-}
-
-/// The main thread of a process.
-fn run_job(
-    setup: &Arc<Setup>,
-    parallelism: u32,
-    ledger: &Ledger,
-    medium: Medium,
-    shared: &Mutex<Shared>,
-) -> Result<()> {
-    let process = Arc::clone(&medium.process);
-    let clock = Arc::clone(&medium.clock);
-    let graph = job::graph(setup, parallelism, ledger, &medium.faults, &process)?;
-    let host = SimulatedHost {
-        snapshots: Snapshots::of(&process, &clock),
-        medium,
-    };
-    let (handle, master) = prepare(graph, Arc::clone(&clock) as Arc<dyn Clock>, Arc::new(host))?;
-    lock(shared).handle = Some(handle.clone());
-    if let Some(mut master) = master {
-        master.start();
-        while !master.is_over() && !process.is_dead() {
-            match master.take_event() {
-                Some(event) => master.handle(Some(event)),
-                None if master.is_due() => master.handle(None),
-                None => {
-                    pause(Wait::News(master.deadline_ms()));
-                    continue;
-                }
-            }
-            pause(Wait::Turn);
-        }
-    }
-    if process.is_dead() {
-        return Ok(());
-    }
-    handle.wait().map(drop)
-}
-
-fn lock(shared: &Mutex<Shared>) -> std::sync::MutexGuard<'_, Shared> {
-    shared.lock().unwrap_or_else(PoisonError::into_inner)
+/// What ended a process, or its part in the job.
+#[derive(Debug)]
+pub(super) enum Ended {
+    Well,
+    /// With the reason.
+    Failed(String),
+    Killed,
+    Paused,
 }

@@ -104,26 +104,26 @@ impl SubtaskCheckpoints {
         }
     }
 
-    /// The synchronous part, after the barrier went downstream. What fails here declines the checkpoint; the task goes on.
+    /// The synchronous part, after the barrier went downstream.
+    ///
+    /// # Errors
+    /// Those of the operators. The task can't go on after one: some operators have put aside what belongs to the snapshot, as a
+    /// sink does with what it prepared to commit, and nobody would ever ask for it again.
     pub(super) fn snapshot(
         &mut self,
         chain: &mut dyn TaskChain,
         barrier: &CheckpointBarrier,
         alignment: Alignment,
-    ) {
+    ) -> Result<()> {
         let started_nanos = self.clock.monotonic_nanos();
         let since_trigger = self.clock.now_ms().saturating_sub(barrier.timestamp_ms);
         let since_trigger = u64::try_from(since_trigger).unwrap_or(0);
         let mut futures = Vec::new();
-        let taken = each_operator(chain, VisitOrder::UpstreamFirst, |operator| {
+        each_operator(chain, VisitOrder::UpstreamFirst, |operator| {
             futures.push((operator.operator_id(), operator.snapshot_state(barrier)?));
             Ok(())
-        });
-        if let Err(reason) = taken {
-            self.reporter
-                .decline(barrier.checkpoint, FailureKind::TaskSnapshot, reason);
-            return;
-        }
+        })
+        .map_err(|e| e.with("checkpoint", barrier.checkpoint))?;
         let now_nanos = self.clock.monotonic_nanos();
         let mut metrics = SubtaskMetrics {
             sync_ms: now_nanos.saturating_sub(started_nanos) / NANOS_PER_MS,
@@ -164,6 +164,7 @@ impl SubtaskCheckpoints {
         self.checkpointing
             .executor
             .execute(Box::new(move || upload.write_operators(futures)));
+        Ok(())
     }
 
     /// The channel state of a checkpoint whose snapshot was taken is known.
@@ -175,7 +176,6 @@ impl SubtaskCheckpoints {
         processed_bytes: u64,
     ) {
         let waiting = self.waiting.take().filter(|u| u.barrier.checkpoint == checkpoint);
-        // Without one its synchronous part failed, and the checkpoint was declined.
         let Some(upload) = waiting else { return };
         self.show(alignment_nanos, upload.start_delay_ms());
         match data {

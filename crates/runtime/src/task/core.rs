@@ -430,7 +430,7 @@ impl TaskCore {
                 .decline(barrier.checkpoint, FailureKind::DeclinedNotReady, reason);
             return Ok(());
         }
-        if barrier.kind == (CheckpointKind::Stop { drain: true }) && !self.ended {
+        if matches!(barrier.kind, CheckpointKind::Stop { drain: true, .. }) && !self.ended {
             self.end_source(chain)?;
         }
         let alignment = Alignment::Aligned {
@@ -454,8 +454,7 @@ impl TaskCore {
         if barrier.kind.is_stop() {
             self.frozen_by = Some(barrier.checkpoint);
         }
-        self.checkpoints.snapshot(chain, barrier, alignment);
-        Ok(())
+        self.checkpoints.snapshot(chain, barrier, alignment)
     }
 
     fn end_channel(&mut self, chain: &mut dyn TaskChain, channel: usize) -> Result<()> {

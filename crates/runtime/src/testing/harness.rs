@@ -6,7 +6,7 @@ use crate::element::{Batch, RecordBatch};
 use crate::operator::{ChainVisitor, OperatorContext, OperatorMetrics, StreamOperator};
 use crate::task::{Interrupt, TaskChain};
 use millpond_api::{InputStatus, NO_TIMESTAMP, OutputTag, Watermark};
-use millpond_checkpoint::barrier::{CheckpointBarrier, CheckpointKind};
+use millpond_checkpoint::barrier::{CheckpointBarrier, CheckpointKind, SavepointFormat};
 use millpond_core::host::{Clock, ManualClock};
 use millpond_core::{Error, Result};
 use millpond_state::handle::OperatorSubtaskState;
@@ -113,7 +113,10 @@ impl<Out> HarnessCore<Out> {
     /// # Errors
     /// As [`HarnessCore::snapshot`].
     pub fn savepoint(&mut self, checkpoint_id: u64) -> Result<OperatorSubtaskState> {
-        self.snapshot_as(checkpoint_id, CheckpointKind::Savepoint)
+        self.snapshot_as(
+            checkpoint_id,
+            CheckpointKind::Savepoint(SavepointFormat::Canonical),
+        )
     }
 
     fn snapshot_as(&mut self, checkpoint_id: u64, kind: CheckpointKind) -> Result<OperatorSubtaskState> {

@@ -1,5 +1,7 @@
 //! What functions may rely on, shown through the harness: keys, state, timers, snapshots, errors.
 
+mod notices;
+
 use super::*;
 use millpond_api::Collector;
 use millpond_api::function::*;

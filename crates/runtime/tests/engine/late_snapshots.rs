@@ -8,7 +8,7 @@ use millpond_core::{Error, Result};
 use millpond_state::descriptor::ValueStateDescriptor;
 use millpond_state::keyed::ValueState;
 use serde::{Deserialize, Serialize, Serializer};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 
@@ -73,15 +73,19 @@ impl KeyedProcessFunction for Hold {
     }
 }
 
-/// The checkpoints' folders without `_metadata`.
-fn unfinished(dir: &Path) -> Vec<String> {
-    let job = std::fs::read_dir(dir).unwrap().next().unwrap().unwrap().path();
-    std::fs::read_dir(job)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| !path.join("_metadata").exists())
-        .map(|path| path.file_name().unwrap().to_string_lossy().into_owned())
-        .filter(|name| name.starts_with("chk-"))
+/// What lies in the checkpoints' folders without `_metadata`, but for the mark that their number is taken.
+fn unfinished(dir: &Path) -> Vec<PathBuf> {
+    let entries = |dir: &Path| -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(dir).unwrap();
+        entries.map(|entry| entry.unwrap().path()).collect()
+    };
+    let named = |path: &Path, start: &str| path.file_name().unwrap().to_string_lossy().starts_with(start);
+    let job = entries(dir).pop().unwrap();
+    let folders = entries(&job).into_iter();
+    folders
+        .filter(|path| named(path, "chk-") && !path.join("_metadata").exists())
+        .flat_map(|path| entries(&path))
+        .filter(|path| !named(path, "_epoch"))
         .collect()
 }
 
@@ -128,6 +132,10 @@ fn a_snapshot_that_outlives_its_job_leaves_nothing_behind() {
         });
         GATE.set(false);
         job.wait().unwrap_err();
-        assert_eq!(unfinished(dir.path()), Vec::<String>::new(), "cancels: {cancels}");
+        assert_eq!(
+            unfinished(dir.path()),
+            Vec::<PathBuf>::new(),
+            "cancels: {cancels}"
+        );
     }
 }

@@ -7,11 +7,14 @@ use super::{CountPerKey, KEYS, environment, expected_counts, numbers, occurrence
 use millpond_api::Collector;
 use millpond_api::function::{KeyedContext, KeyedProcessFunction, RuntimeContext};
 use millpond_connectors::CollectSink;
+use millpond_core::host::sleep;
 use millpond_core::{Error, ErrorKind, Result};
 use millpond_runtime::datastream::StreamExecutionEnvironment;
+use millpond_runtime::master::{JobHandle, SavepointInfo};
 use millpond_state::descriptor::ValueStateDescriptor;
 use millpond_state::keyed::ValueState;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use tempfile::TempDir;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -19,6 +22,14 @@ enum Kind {
     CanonicalSavepoint,
     NativeSavepoint,
     AlignedCheckpoint,
+    UnalignedCheckpoint,
+}
+
+impl Kind {
+    /// Whether it may share files with others of its job.
+    fn is_checkpoint(self) -> bool {
+        matches!(self, Kind::AlignedCheckpoint | Kind::UnalignedCheckpoint)
+    }
 }
 
 /// As [`CountPerKey`], with narrower numbers.
@@ -67,13 +78,24 @@ const FIRST: Job = Job {
     with_more: false,
 };
 
+/// How fast a job runs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Pace {
+    /// Most numbers are still to come when the snapshot is taken.
+    Steady,
+    /// The source is held up by a count that is slow: numbers wait in channels when the snapshot is taken.
+    Backpressured,
+    /// To the end.
+    Fast,
+}
+
 struct Taken {
     dir: TempDir,
     path: PathBuf,
     sink: CollectSink<(i64, i64)>,
 }
 
-fn build(env: &StreamExecutionEnvironment, job: Job, rate: u64, sink: &CollectSink<(i64, i64)>) {
+fn build(env: &StreamExecutionEnvironment, job: Job, pace: Pace, sink: &CollectSink<(i64, i64)>) {
     // Only what is asked for: what is not in the snapshot must not be committed.
     env.set_option("execution.checkpointing.interval", "1 h");
     env.set_option("execution.checkpointing.incremental", true);
@@ -83,6 +105,8 @@ fn build(env: &StreamExecutionEnvironment, job: Job, rate: u64, sink: &CollectSi
         "execution.checkpointing.externalized-checkpoint-retention",
         "RETAIN_ON_CANCELLATION",
     );
+    env.set_option("taskmanager.network.memory.buffers-per-channel", 2);
+    let rate = if pace == Pace::Steady { 10_000 } else { 1_000_000 };
     let mut numbers = numbers(env, Some(12_000), rate);
     if job.with_more {
         numbers = numbers.map(|n| n).uid("more");
@@ -92,7 +116,17 @@ fn build(env: &StreamExecutionEnvironment, job: Job, rate: u64, sink: &CollectSi
         true => keyed.process(NarrowCountPerKey::default),
         false => keyed.process(CountPerKey::default),
     };
-    counts.uid("count").sink_to(sink.clone()).uid("sink");
+    counts
+        .uid("count")
+        .map(move |count| {
+            if pace == Pace::Backpressured {
+                sleep(Duration::from_micros(200));
+            }
+            count
+        })
+        .uid("pace")
+        .sink_to(sink.clone())
+        .uid("sink");
 }
 
 fn take(kind: Kind, job: Job) -> Taken {
@@ -102,7 +136,13 @@ fn take(kind: Kind, job: Job) -> Taken {
     let folder = |name: &str| dir.path().join(name).display().to_string();
     env.set_option("execution.checkpointing.dir", folder("checkpoints"));
     env.set_option("state.backend.rocksdb.localdir", folder("local"));
-    build(&env, job, 10_000, &sink);
+    let pace = if kind == Kind::UnalignedCheckpoint {
+        env.set_option("execution.checkpointing.unaligned.enabled", true);
+        Pace::Backpressured
+    } else {
+        Pace::Steady
+    };
+    build(&env, job, pace, &sink);
     let handle = env.execute_async("first").unwrap();
     // Declined until all tasks run; and an incremental snapshot is only one behind another.
     super::eventually("a first checkpoint", || {
@@ -110,11 +150,12 @@ fn take(kind: Kind, job: Job) -> Taken {
     });
     let target = Some(folder("savepoints"));
     let snapshot = match kind {
-        Kind::CanonicalSavepoint => handle.trigger_savepoint(target),
-        Kind::NativeSavepoint => handle.trigger_native_savepoint(target),
-        Kind::AlignedCheckpoint => handle.trigger_checkpoint(),
+        Kind::CanonicalSavepoint => handle.trigger_savepoint(target).wait().unwrap(),
+        Kind::NativeSavepoint => handle.trigger_native_savepoint(target).wait().unwrap(),
+        Kind::AlignedCheckpoint => handle.trigger_checkpoint().wait().unwrap(),
+        Kind::UnalignedCheckpoint => with_records_in_flight(&handle),
     };
-    let path = snapshot.wait().unwrap().path;
+    let path = snapshot.path;
     handle.cancel();
     assert_eq!(handle.wait().unwrap_err().kind(), ErrorKind::Cancelled);
     Taken {
@@ -124,12 +165,24 @@ fn take(kind: Kind, job: Job) -> Taken {
     }
 }
 
+/// A checkpoint that holds numbers which its barriers overtook.
+fn with_records_in_flight(job: &JobHandle) -> SavepointInfo {
+    for _ in 0..100 {
+        let taken = job.trigger_checkpoint().wait().unwrap();
+        let stats = job.details().checkpoints.latest_completed.unwrap();
+        if stats.unaligned && stats.persisted_bytes > 0 {
+            return taken;
+        }
+    }
+    panic!("none of 100 checkpoints overtook a record");
+}
+
 fn go_on(taken: &Taken, path: &Path, job: Job) -> Result<()> {
     let env = environment(job.parallelism);
     env.set_option("execution.state-recovery.path", path.display());
     let local = taken.dir.path().join("local");
     env.set_option("state.backend.rocksdb.localdir", local.display());
-    build(&env, job, 1_000_000, &taken.sink);
+    build(&env, job, Pace::Fast, &taken.sink);
     env.execute("second").map(|_| ())
 }
 
@@ -146,9 +199,10 @@ fn complete(taken: &Taken) {
 fn moves(kind: Kind) {
     let taken = take(kind, FIRST);
     // A checkpoint shares files with others of its job: it moves with the job's folder.
-    let whole = match kind {
-        Kind::AlignedCheckpoint => taken.path.parent().unwrap(),
-        _ => taken.path.as_path(),
+    let whole = if kind.is_checkpoint() {
+        taken.path.parent().unwrap()
+    } else {
+        taken.path.as_path()
     };
     let moved = taken.dir.path().join("elsewhere");
     std::fs::rename(whole, &moved).unwrap();
@@ -162,7 +216,7 @@ fn alone(kind: Kind) -> Result<()> {
     let taken = take(kind, FIRST);
     for entry in std::fs::read_dir(taken.dir.path().join("checkpoints")).unwrap() {
         let job = entry.unwrap().path();
-        if kind == Kind::AlignedCheckpoint {
+        if kind.is_checkpoint() {
             std::fs::remove_dir_all(job.join("shared")).unwrap();
         } else {
             std::fs::remove_dir_all(job).unwrap();
@@ -206,15 +260,18 @@ macro_rules! cells {
 cells!(
     a_canonical_savepoint: Kind::CanonicalSavepoint,
     a_native_savepoint: Kind::NativeSavepoint,
-    an_aligned_checkpoint: Kind::AlignedCheckpoint
+    an_aligned_checkpoint: Kind::AlignedCheckpoint,
+    an_unaligned_checkpoint: Kind::UnalignedCheckpoint
 );
 
 #[test]
 fn savepoints_need_nothing_of_their_job_and_checkpoints_do() {
     alone(Kind::CanonicalSavepoint).unwrap();
     alone(Kind::NativeSavepoint).unwrap();
-    let error: Error = alone(Kind::AlignedCheckpoint).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::NotFound, "{error}");
+    for kind in [Kind::AlignedCheckpoint, Kind::UnalignedCheckpoint] {
+        let error: Error = alone(kind).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotFound, "{error}");
+    }
 }
 
 #[cfg(feature = "rocksdb")]
@@ -234,7 +291,11 @@ mod another_backend {
 
     #[test]
     fn refuses_rocksdbs_own_format_by_name() {
-        for kind in [Kind::NativeSavepoint, Kind::AlignedCheckpoint] {
+        for kind in [
+            Kind::NativeSavepoint,
+            Kind::AlignedCheckpoint,
+            Kind::UnalignedCheckpoint,
+        ] {
             let taken = take(kind, ROCKSDB);
             let error = go_on(&taken, &taken.path, FIRST).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Incompatible, "{}", error.report());

@@ -1,12 +1,14 @@
 //! Checkpoints whose barriers overtake records, in whole jobs: under backpressure, through restarts, at other parallelisms.
 
 use super::{CountPerKey, KEYS, eventually, expected_counts, occurrences};
-use millpond_api::WatermarkStrategy;
+use millpond_api::{Data, WatermarkStrategy};
 use millpond_connectors::{CollectSink, DataGeneratorSource, DiscardingSink};
 use millpond_core::ErrorKind;
 use millpond_core::host::{SystemClock, sleep};
 use millpond_runtime::datastream::StreamExecutionEnvironment;
 use millpond_runtime::master::{JobHandle, JobStatus};
+use millpond_types::StateType;
+use std::path::Path;
 use std::time::Duration;
 
 const COUNT: u64 = 6_000;
@@ -224,4 +226,46 @@ fn a_changed_edge_refuses_records_in_flight() {
     let error = start(false).err().unwrap();
     assert_eq!(error.kind(), ErrorKind::Incompatible);
     assert!(error.report().contains("savepoint"), "{}", error.report());
+}
+
+/// Goal: records in flight aren't read as another type than they were written as. Method: the type that travels changes.
+#[test]
+fn a_changed_type_refuses_records_in_flight() {
+    fn start<T: Data + StateType>(dir: &Path, convert: fn(i64) -> T) -> JobHandle {
+        let env = unaligned(1, 20);
+        env.set_option("execution.checkpointing.dir", dir.display());
+        env.set_option(
+            "execution.checkpointing.externalized-checkpoint-retention",
+            "RETAIN_ON_CANCELLATION",
+        );
+        let source = DataGeneratorSource::new(|i| i as i64, None);
+        env.from_source(source, WatermarkStrategy::no_watermarks(), "n")
+            .uid("n")
+            .map(convert)
+            .uid("convert")
+            .rebalance()
+            .map(|value| {
+                sleep(Duration::from_micros(200));
+                value
+            })
+            .uid("slow")
+            .sink_to(DiscardingSink::new())
+            .uid("sink");
+        env.execute_async("retyped").unwrap()
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let job = start(dir.path(), |n| n);
+    eventually("a checkpoint with records in flight", || with_records(&job) > 0);
+    job.cancel();
+    assert!(job.wait().is_err());
+    for error in [
+        start(dir.path(), |n| n as i32).wait().unwrap_err(),
+        start(dir.path(), |n| n.to_string()).wait().unwrap_err(),
+    ] {
+        let report = error.report();
+        assert!(
+            report.contains("read as the type that the edge carries now"),
+            "{report}"
+        );
+    }
 }

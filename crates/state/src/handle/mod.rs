@@ -17,7 +17,9 @@ pub use keyed::{
     NO_OFFSET_SET,
 };
 pub use operator::{OperatorStateHandle, OperatorStateMeta, OperatorStateMode};
-pub use stream::{ByteStreamStateHandle, FileStateHandle, StatePath, StreamStateHandle};
+pub use stream::{
+    ByteStreamStateHandle, FileStateHandle, SegmentFileStateHandle, StatePath, StreamStateHandle,
+};
 
 /// All the state of one operator instance in one checkpoint. Flink's `OperatorSubtaskState`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

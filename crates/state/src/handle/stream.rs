@@ -1,4 +1,4 @@
-//! One stream of bytes in a checkpoint: a file, or bytes small enough to stand in the metadata itself.
+//! One stream of bytes in a checkpoint: a file, a part of one, or bytes small enough to stand in the metadata itself.
 
 use bytes::Bytes;
 
@@ -9,6 +9,8 @@ pub enum StreamStateHandle {
     ByteStream(ByteStreamStateHandle),
     /// In a file of the checkpoint storage.
     File(FileStateHandle),
+    /// In a file of the checkpoint storage, among others.
+    Segment(SegmentFileStateHandle),
 }
 
 /// Bytes that stand in the metadata.
@@ -31,6 +33,19 @@ pub struct FileStateHandle {
     pub crc32c: Option<u32>,
 }
 
+/// A part of a file that several streams of a checkpoint share. Flink's `SegmentFileStateHandle`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SegmentFileStateHandle {
+    /// The whole file.
+    pub file: FileStateHandle,
+    /// Where in it the stream begins.
+    pub start: u64,
+    /// The stream's length in bytes.
+    pub size: u64,
+    /// A name unique in the checkpoint. Flink's `LogicalFileId`.
+    pub name: String,
+}
+
 /// A path inside the checkpoint storage.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum StatePath {
@@ -46,6 +61,15 @@ impl StreamStateHandle {
         match self {
             StreamStateHandle::ByteStream(b) => b.data.len() as u64,
             StreamStateHandle::File(f) => f.size,
+            StreamStateHandle::Segment(s) => s.size,
+        }
+    }
+    /// The file that it is in, or a part of; `None`: it stands in the handle.
+    pub fn file(&self) -> Option<&FileStateHandle> {
+        match self {
+            StreamStateHandle::ByteStream(_) => None,
+            StreamStateHandle::File(file) => Some(file),
+            StreamStateHandle::Segment(segment) => Some(&segment.file),
         }
     }
 }

@@ -19,7 +19,7 @@ use millpond_types::{
 
 /// The average number of entries in a shard of a large state, where values are small.
 const SHARD_TARGET_VALUES: usize = 384;
-/// The same where an entry holds a collection: what a write after a snapshot copies is the whole shard.
+/// The same where an entry holds a collection: what an incremental checkpoint writes of a write is the whole shard.
 const SHARD_TARGET_COLLECTIONS: usize = 96;
 
 /// How much of a list is asked for ahead; behind it the processor has seen the direction by itself.

@@ -6,8 +6,8 @@
 //! needs no directory. Shard numbers never change, which incremental snapshots rely on.
 //!
 //! A shard is either owned, and then it was changed since the last snapshot, or frozen, and then snapshots may share it.
-//! A write takes a frozen shard back: without a copy when the snapshots have let go of it, else as a copy.
-//! Neither side ever locks.
+//! A write takes a frozen shard back: without a copy when the snapshots have let go of it, else as a copy, of each entry only when it
+//! is written if that is worth it ([`Shard::of_frozen`]). Neither side ever locks.
 
 use super::expire::{Budget, Cursor, Expiring};
 use super::shard::Shard;
@@ -62,7 +62,10 @@ impl<E: Clone> Slot<E> {
             self.thaw();
         }
         match self {
-            Slot::Owned(shard) => shard,
+            Slot::Owned(shard) => {
+                shard.settle();
+                shard
+            }
             // Not reached: thaw has just made it owned. A copy for nobody is still a right answer.
             Slot::Frozen { shard, .. } => Arc::make_mut(shard),
         }
@@ -73,7 +76,9 @@ impl<E: Clone> Slot<E> {
     fn thaw(&mut self) {
         let slot = std::mem::replace(self, Slot::Owned(Shard::default()));
         *self = match slot {
-            Slot::Frozen { shard, .. } => Slot::Owned(Arc::unwrap_or_clone(shard)),
+            Slot::Frozen { shard, .. } => {
+                Slot::Owned(Arc::try_unwrap(shard).unwrap_or_else(Shard::of_frozen))
+            }
             owned => owned,
         };
     }
@@ -89,7 +94,7 @@ impl<E: Clone> Slot<E> {
         value_mut: impl Fn(&mut E) -> &mut V,
         hasher: impl Fn(&E) -> u64,
     ) -> bool {
-        let Some(found) = self.shard().entries().get(cursor.position).map(&value) else {
+        let Some(found) = self.shard().entry(cursor.position).map(&value) else {
             return true;
         };
         let (from, max) = (cursor.element, budget.elements);
@@ -116,6 +121,8 @@ impl<E: Clone> Slot<E> {
 
     fn freeze(&mut self, epoch: Epoch) -> FrozenShard<E> {
         if let Slot::Owned(shard) = self {
+            // Or a shard that is only ever written while there is a snapshot would keep all that it ever was.
+            shard.settle();
             let shard = Arc::new(std::mem::take(shard));
             *self = Slot::Frozen { shard, since: epoch };
         }
@@ -204,6 +211,30 @@ impl<E: Clone> Group<E> {
         let shard = slot.shard_mut();
         if let Some(entry) = shard.find_mut(hash, eq) {
             change(entry, arg);
+        } else {
+            shard.insert_unique(hash, create(arg), &hasher);
+            self.grew(hasher);
+        }
+    }
+
+    /// Changes the entry that `eq` accepts into what `create` makes, by `change` or as a whole, or inserts that.
+    #[inline]
+    pub(super) fn set<A>(
+        &mut self,
+        hash: u64,
+        arg: A,
+        eq: impl FnMut(&E) -> bool,
+        change: impl FnOnce(&mut E, A),
+        create: impl FnOnce(A) -> E,
+        hasher: impl Fn(&E) -> u64,
+    ) {
+        let index = self.index(hash);
+        let Some(slot) = self.slots.get_mut(index) else {
+            return;
+        };
+        let shard = slot.shard_mut();
+        if let Some(found) = shard.seek(hash, eq) {
+            shard.set(found, arg, change, create);
         } else {
             shard.insert_unique(hash, create(arg), &hasher);
             self.grew(hasher);

@@ -101,8 +101,7 @@ impl<K: StateKey, N: Namespace, V: StateData> ValueAccess<V, N> for HashMapValue
         self.state.read(|v| v.cloned())
     }
     fn update(&self, value: V) -> Result<()> {
-        self.state
-            .upsert(value, |slot, value| *slot = value, |value| value)
+        self.state.set(value)
     }
     fn with(&self, f: &mut dyn FnMut(Option<&V>)) -> Result<()> {
         self.state.read(f)
@@ -138,8 +137,7 @@ impl<K: StateKey, N: Namespace, T: StateData> ListAccess<T, N> for HashMapList<K
         if values.is_empty() {
             return self.state.clear();
         }
-        self.state
-            .upsert(values, |slot, values| *slot = values, |values| values)
+        self.state.set(values)
     }
     fn with(&self, f: &mut dyn FnMut(&[T])) -> Result<()> {
         self.state.read(|list| f(list.map_or(&[], Vec::as_slice)))

@@ -4,22 +4,26 @@
 //! alone, the second from the index. That is what [`Shard::prefetch_index`] and [`Shard::likely`] use; a table that
 //! others wrote tells neither. Being dense, a shard is also copied, written to a snapshot and swept at the speed of a vector.
 
+mod entries;
 mod index;
 
+use entries::Entries;
 pub(super) use index::Found;
 use index::Index;
+use std::mem::needs_drop;
+use std::sync::Arc;
 
 /// A hash table. Whoever uses it computes the hashes; only their lower 32 bits count here.
 #[derive(Clone, Debug)]
 pub(super) struct Shard<E> {
-    entries: Vec<E>,
+    entries: Entries<E>,
     index: Index,
 }
 
 impl<E> Default for Shard<E> {
     fn default() -> Self {
         Shard {
-            entries: Vec::new(),
+            entries: Entries::default(),
             index: Index::default(),
         }
     }
@@ -29,7 +33,7 @@ impl<E> Shard<E> {
     /// A shard that takes so many entries before its index has to grow.
     pub(super) fn with_capacity(entries: usize) -> Self {
         Shard {
-            entries: Vec::with_capacity(entries),
+            entries: Entries::with_capacity(entries),
             index: Index::with_capacity(entries),
         }
     }
@@ -39,15 +43,25 @@ impl<E> Shard<E> {
         self.entries.len()
     }
 
-    /// The entries; each keeps its position until one before it or it itself is removed.
+    /// The entries in the order of their positions. Each keeps its position until one before it or it itself is removed.
     #[inline]
-    pub(super) fn entries(&self) -> &[E] {
-        &self.entries
+    pub(super) fn entries(&self) -> impl Iterator<Item = &E> {
+        self.entries.iter()
     }
 
-    /// The entry at a position, to be changed in what its hash doesn't depend on.
-    pub(super) fn entry_mut(&mut self, position: usize) -> Option<&mut E> {
-        self.entries.get_mut(position)
+    /// The entry at a position.
+    #[inline]
+    pub(super) fn entry(&self, position: usize) -> Option<&E> {
+        self.entries.get(position)
+    }
+
+    /// Takes over what a shard that a snapshot had still lends to this one, if the snapshot is done with it; what that leaves over goes
+    /// bit by bit, with each call.
+    #[inline]
+    pub(super) fn settle(&mut self) {
+        if self.entries.is_unsettled() {
+            self.entries.settle();
+        }
     }
 
     /// Where the entry is that has this hash and that `eq` accepts.
@@ -64,19 +78,6 @@ impl<E> Shard<E> {
     pub(super) fn find(&self, hash: u64, eq: impl FnMut(&E) -> bool) -> Option<&E> {
         let found = self.seek(hash, eq)?;
         self.entries.get(found.position as usize)
-    }
-
-    /// The same, to be changed in what its hash doesn't depend on.
-    #[inline]
-    pub(super) fn find_mut(&mut self, hash: u64, eq: impl FnMut(&E) -> bool) -> Option<&mut E> {
-        let found = self.seek(hash, eq)?;
-        self.entries.get_mut(found.position as usize)
-    }
-
-    /// What was found, to be changed in what its hash doesn't depend on.
-    #[inline]
-    pub(super) fn found_mut(&mut self, found: Found) -> Option<&mut E> {
-        self.entries.get_mut(found.position as usize)
     }
 
     /// Adds an entry that is not there yet.
@@ -98,13 +99,6 @@ impl<E> Shard<E> {
         }
     }
 
-    /// Takes out what was found; the last entry moves into its place.
-    pub(super) fn remove(&mut self, found: Found, hasher: impl Fn(&E) -> u64) -> E {
-        let removed = self.entries.swap_remove(found.position as usize);
-        self.forget(found, hasher);
-        removed
-    }
-
     /// Makes the index know that what was found is gone and that the entry which was the last one has its place.
     fn forget(&mut self, found: Found, hasher: impl Fn(&E) -> u64) {
         let entries = &self.entries;
@@ -114,6 +108,74 @@ impl<E> Shard<E> {
         }
         self.index
             .unlink(found, |position| entries.get(position as usize).map(&hasher));
+    }
+
+    /// Asks for the part of the index where a lookup of this hash begins.
+    #[inline]
+    pub(super) fn prefetch_index(&self, hash: u64) {
+        self.index.prefetch(hash);
+    }
+
+    /// The entry that a lookup of this hash looks at first, most likely the one that it finds. Reads the index alone.
+    #[inline]
+    pub(super) fn likely(&self, hash: u64) -> Option<&E> {
+        self.entries.get(self.index.likely(hash)? as usize)
+    }
+}
+
+impl<E: Clone> Shard<E> {
+    /// A shard with what `frozen` holds, which a snapshot still has. See [`entries`].
+    pub(super) fn of_frozen(frozen: Arc<Shard<E>>) -> Self {
+        if !needs_drop::<E>() {
+            return Arc::unwrap_or_clone(frozen);
+        }
+        Shard {
+            index: frozen.index.clone(),
+            entries: Entries::lent_by(frozen),
+        }
+    }
+
+    /// The entry at a position, to be changed in what its hash doesn't depend on.
+    pub(super) fn entry_mut(&mut self, position: usize) -> Option<&mut E> {
+        self.entries.get_mut(position)
+    }
+
+    /// The entry that has this hash and that `eq` accepts, to be changed in what its hash doesn't depend on.
+    #[inline]
+    pub(super) fn find_mut(&mut self, hash: u64, eq: impl FnMut(&E) -> bool) -> Option<&mut E> {
+        let found = self.seek(hash, eq)?;
+        self.entries.get_mut(found.position as usize)
+    }
+
+    /// Puts what `create` makes of `arg` into the place of what was found, which has the same hash; or changes that into it, unless a
+    /// snapshot has it: then nothing of it is copied.
+    #[inline]
+    pub(super) fn set<A>(
+        &mut self,
+        found: Found,
+        arg: A,
+        change: impl FnOnce(&mut E, A),
+        create: impl FnOnce(A) -> E,
+    ) {
+        let position = found.position as usize;
+        if self.entries.is_lent(position) {
+            self.entries.put_lent(position, create(arg));
+        } else if let Some(entry) = self.entries.get_mut(position) {
+            change(entry, arg);
+        }
+    }
+
+    /// What was found, to be changed in what its hash doesn't depend on.
+    #[inline]
+    pub(super) fn found_mut(&mut self, found: Found) -> Option<&mut E> {
+        self.entries.get_mut(found.position as usize)
+    }
+
+    /// Takes out what was found; the last entry moves into its place.
+    pub(super) fn remove(&mut self, found: Found, hasher: impl Fn(&E) -> u64) -> E {
+        let removed = self.entries.swap_remove(found.position as usize);
+        self.forget(found, hasher);
+        removed
     }
 
     /// Takes out the entry at a position; the last entry moves there.
@@ -132,7 +194,7 @@ impl<E> Shard<E> {
         hasher: impl Fn(&E) -> u64,
         change: impl FnOnce(E) -> Option<E>,
     ) -> bool {
-        if replace_at(&mut self.entries, found.position as usize, change) {
+        if self.entries.replace_at(found.position as usize, change) {
             return true;
         }
         self.forget(found, hasher);
@@ -141,72 +203,16 @@ impl<E> Shard<E> {
 
     /// Moves the entries whose hash `moves` accepts into another shard.
     pub(super) fn split(&mut self, hasher: impl Fn(&E) -> u64, moves: impl Fn(u64) -> bool) -> Shard<E> {
-        let entries = std::mem::take(&mut self.entries);
         // Half of them each, and room for what comes soon.
-        let expected = entries.len() / 2 + entries.len() / 8;
+        let expected = self.len() / 2 + self.len() / 8;
         let (mut moved, mut kept) = (Shard::with_capacity(expected), Shard::with_capacity(expected));
-        for entry in entries {
+        for entry in self.entries.take_all() {
             let hash = hasher(&entry);
             let shard = if moves(hash) { &mut moved } else { &mut kept };
             shard.insert_unique(hash, entry, &hasher);
         }
         *self = kept;
         moved
-    }
-
-    /// Asks for the part of the index where a lookup of this hash begins.
-    #[inline]
-    pub(super) fn prefetch_index(&self, hash: u64) {
-        self.index.prefetch(hash);
-    }
-
-    /// The entry that a lookup of this hash looks at first, most likely the one that it finds. Reads the index alone.
-    #[inline]
-    pub(super) fn likely(&self, hash: u64) -> Option<&E> {
-        self.entries.get(self.index.likely(hash)? as usize)
-    }
-}
-
-/// Lets `change` turn the element at a position into another; when it makes none, or panics, the last one moves there.
-/// Answers whether it made one.
-#[inline]
-#[expect(
-    unsafe_code,
-    reason = "by way of safe code the last element would be moved away and back, which waits for its memory each time"
-)]
-fn replace_at<E>(elements: &mut Vec<E>, position: usize, change: impl FnOnce(E) -> Option<E>) -> bool {
-    /// An element that is out; when this goes, the last one takes its place.
-    struct Gap<'a, E> {
-        elements: &'a mut Vec<E>,
-        position: usize,
-    }
-    impl<E> Drop for Gap<'_, E> {
-        fn drop(&mut self) {
-            let last = self.elements.len() - 1;
-            let elements = self.elements.as_mut_ptr();
-            // SAFETY: `position` is at most `last`, and both are within the vector; the element at `position` was moved
-            // out, and the one at `last` counts no more once it has been copied there.
-            unsafe {
-                std::ptr::copy(elements.add(last), elements.add(self.position), 1);
-                self.elements.set_len(last);
-            }
-        }
-    }
-
-    let Some(element) = elements.get_mut(position) else {
-        return false;
-    };
-    // SAFETY: nobody uses the element where it lies until it is written again, or `Gap` has closed the gap.
-    let taken = unsafe { std::ptr::read(element) };
-    let gap = Gap { elements, position };
-    match change(taken) {
-        Some(changed) => {
-            // SAFETY: the position is within the vector, which nobody has changed, and its element was moved out.
-            unsafe { std::ptr::write(gap.elements.as_mut_ptr().add(position), changed) };
-            std::mem::forget(gap);
-            true
-        }
-        None => false,
     }
 }
 

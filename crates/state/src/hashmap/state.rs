@@ -159,6 +159,18 @@ impl<K: StateKey, N: Namespace, V: StateData, C: EntryCodec<V>> TableState<K, N,
             .upsert(place, &key, &current.namespace, arg, change, create)
     }
 
+    /// Sets the current key's value, whatever it was.
+    #[inline]
+    pub(super) fn set(&self, value: V) -> Result<()> {
+        let key = self.context.current_key()?;
+        let Ok(mut current) = self.current.try_borrow_mut() else {
+            return Err(lending());
+        };
+        let current = &mut *current;
+        let place = self.place(current.namespace_hash);
+        current.table.set(place, &key, &current.namespace, value)
+    }
+
     /// Lends the current key's value to be changed, removed or set.
     #[inline]
     pub(super) fn modify(&self, f: impl FnOnce(&mut Option<V>)) -> Result<()> {

@@ -156,6 +156,25 @@ impl<K: StateKey, N: Namespace, V: StateData> StateTable<K, N, V> {
         Ok(())
     }
 
+    /// Sets the value, whatever it was.
+    #[inline]
+    pub(super) fn set(&mut self, place: Place, key: &K, namespace: &N, value: V) -> Result<()> {
+        let entry = |value| Entry {
+            key: key.clone(),
+            namespace: namespace.clone(),
+            value,
+        };
+        self.group_mut(place.key_group)?.set(
+            place.hash,
+            value,
+            is(key, namespace),
+            |e, value| e.value = value,
+            entry,
+            hash_of,
+        );
+        Ok(())
+    }
+
     /// Lends the value to be changed, removed or set.
     #[inline]
     pub(super) fn modify(

@@ -18,7 +18,7 @@ fn stream(name: &str) -> StreamStateHandle {
 fn stream_name(handle: &StreamStateHandle) -> String {
     match handle {
         StreamStateHandle::ByteStream(b) => b.name.clone(),
-        StreamStateHandle::File(f) => format!("{:?}", f.path),
+        other => format!("{:?}", other.file()),
     }
 }
 

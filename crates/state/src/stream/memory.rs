@@ -75,7 +75,9 @@ impl MemoryStreams {
     fn bytes(&self, handle: &StreamStateHandle) -> Result<Bytes> {
         let name = match handle {
             StreamStateHandle::ByteStream(b) => return Ok(b.data.clone()),
-            StreamStateHandle::File(_) => file_name(handle).unwrap_or_default(),
+            StreamStateHandle::File(_) | StreamStateHandle::Segment(_) => {
+                file_name(handle).unwrap_or_default()
+            }
         };
         self.lock().by_name.get(name).cloned().ok_or_else(|| {
             Error::new(millpond_core::ErrorKind::NotFound, "read state", "no such stream").with("path", name)
@@ -90,7 +92,8 @@ pub fn file_name(handle: &StreamStateHandle) -> Option<&str> {
             path: StatePath::Relative(name) | StatePath::Absolute(name),
             ..
         }) => Some(name),
-        StreamStateHandle::ByteStream(_) => None,
+        // No segments are made here.
+        StreamStateHandle::ByteStream(_) | StreamStateHandle::Segment(_) => None,
     }
 }
 

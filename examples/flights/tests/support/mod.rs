@@ -2,6 +2,8 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "test code")]
 #![expect(dead_code, reason = "each test file uses its part")]
 
+pub mod kills;
+
 use millpond::core::host::sleep;
 use millpond_rest::client::JobClient;
 use millpond_rest::registry::Entry;
@@ -12,12 +14,22 @@ use std::time::Duration;
 /// A place for one job: its output and its checkpoints.
 pub struct Place {
     dir: tempfile::TempDir,
+    /// Where checkpoints go if not beside the output: a URI.
+    remote: Option<String>,
 }
 
 impl Place {
     pub fn new() -> Place {
         Place {
             dir: tempfile::tempdir().unwrap(),
+            remote: None,
+        }
+    }
+    /// With the output here and checkpoints at `uri`.
+    pub fn with_checkpoints_at(uri: &str) -> Place {
+        Place {
+            remote: Some(uri.to_owned()),
+            ..Place::new()
         }
     }
     pub fn path(&self) -> &Path {
@@ -35,6 +47,8 @@ impl Place {
 
     /// The job with a checkpoint every 50 ms, three of them kept.
     pub fn job(&self, parallelism: u32) -> Command {
+        let local = || self.checkpoints().display().to_string();
+        let dir = self.remote.clone().unwrap_or_else(local);
         let mut job = Command::new(env!("CARGO_BIN_EXE_flights"));
         job.env("MILLPOND_HOME", self.dir.path().join("home"))
             .args(["-p", &parallelism.to_string()])
@@ -44,10 +58,7 @@ impl Place {
             .args(["-D", "execution.checkpointing.num-retained=3"])
             .args(["-D", "pipeline.max-parallelism=128"])
             .arg("-D")
-            .arg(format!(
-                "execution.checkpointing.dir={}",
-                self.checkpoints().display()
-            ))
+            .arg(format!("execution.checkpointing.dir={dir}"))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());

@@ -118,7 +118,7 @@ fn a_failed_write_of_the_metadata_aborts() {
 fn failed_savepoints_do_not_count() {
     let mut job = Job::new(|config| config.interval_ms = None);
     for id in 1..=5 {
-        job.savepoint(id, CheckpointKind::Savepoint);
+        job.savepoint(id, SAVEPOINT);
         let said = job.decline(id, TaskSnapshot);
         assert_eq!(
             said,
@@ -150,7 +150,7 @@ fn a_restart_aborts_what_is_under_way() {
     let mut job = Job::new(|_| ());
     job.after(100);
     job.acknowledge(1, SOURCE);
-    job.savepoint(7, CheckpointKind::Savepoint);
+    job.savepoint(7, SAVEPOINT);
     let said = job.tell(CoordinatorEvent::JobRestarting {
         reason: "lost a task".into(),
     });
@@ -163,10 +163,7 @@ fn a_restart_aborts_what_is_under_way() {
             "may restore"
         ]
     );
-    assert_eq!(
-        job.savepoint(8, CheckpointKind::Savepoint),
-        ["failed 8 NotPossible"]
-    );
+    assert_eq!(job.savepoint(8, SAVEPOINT), ["failed 8 NotPossible"]);
     assert!(job.after(10_000).is_empty());
     assert_eq!(job.acknowledge(1, SINK), ["discard 1 of 1-0"]);
 }
@@ -225,7 +222,7 @@ fn a_failure_older_than_the_last_success_does_not_count() {
 #[test]
 fn a_write_under_way_has_no_deadline() {
     let mut job = Job::new(|config| config.interval_ms = None);
-    job.savepoint(7, CheckpointKind::Savepoint);
+    job.savepoint(7, SAVEPOINT);
     assert_eq!(job.wake_in(), Some(600_000));
     job.acknowledge_all(1);
     assert_eq!(job.wake_in(), None);

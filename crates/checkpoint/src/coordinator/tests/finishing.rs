@@ -2,7 +2,10 @@
 
 use super::*;
 
-const STOP: CheckpointKind = CheckpointKind::Stop { drain: false };
+const STOP: CheckpointKind = CheckpointKind::Stop {
+    format: SavepointFormat::Canonical,
+    drain: false,
+};
 
 /// Goal: the last output commits before the job ends, so a checkpoint after the end of all data comes first.
 /// Method: end both tasks, with periodic checkpoints on and off, and one under way that began before.
@@ -72,14 +75,23 @@ fn a_stop_ends_the_job_with_its_savepoint() {
     let mut job = Job::new(|_| ());
     let stop = CoordinatorEvent::TriggerSavepoint {
         token: 7,
-        kind: CheckpointKind::Stop { drain: true },
+        kind: CheckpointKind::Stop {
+            format: SavepointFormat::Canonical,
+            drain: true,
+        },
         target: None,
     };
     let commands = job.coordinator.handle(stop, job.now);
     let [CoordinatorCommand::TriggerSources { barrier, .. }] = &commands[..] else {
         panic!("{commands:?}")
     };
-    assert_eq!(barrier.kind, CheckpointKind::Stop { drain: true });
+    assert_eq!(
+        barrier.kind,
+        CheckpointKind::Stop {
+            format: SavepointFormat::Canonical,
+            drain: true
+        }
+    );
     assert!(
         job.after(1_000).is_empty(),
         "sources are silent: no checkpoint could pass"
@@ -140,7 +152,7 @@ fn a_shutdown_ends_everything() {
     let mut job = Job::new(|_| ());
     job.after(100);
     job.acknowledge(1, SOURCE);
-    job.savepoint(7, CheckpointKind::Savepoint);
+    job.savepoint(7, SAVEPOINT);
     let said = job.tell(CoordinatorEvent::Shutdown {
         reason: "cancelled".into(),
     });

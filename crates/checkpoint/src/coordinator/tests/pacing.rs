@@ -21,7 +21,7 @@ fn without_an_interval_nothing_is_periodic() {
     let mut job = Job::new(|config| config.interval_ms = None);
     assert_eq!(job.wake_in(), None);
     assert!(job.after(86_400_000).is_empty());
-    assert_eq!(job.savepoint(1, CheckpointKind::Savepoint), ["trigger 1"]);
+    assert_eq!(job.savepoint(1, SAVEPOINT), ["trigger 1"]);
     assert_eq!(job.complete(1), ["store 1", "done 1"]);
 }
 
@@ -83,7 +83,7 @@ fn the_pause_runs_from_the_end_of_the_last() {
 fn a_savepoint_is_triggered_at_once() {
     let mut job = Job::new(|config| config.min_pause_ms = 1_000);
     job.after(100);
-    assert_eq!(job.savepoint(7, CheckpointKind::Savepoint), ["trigger 2"]);
+    assert_eq!(job.savepoint(7, SAVEPOINT), ["trigger 2"]);
     assert_eq!(job.complete(1), ["store 1", "complete 1"]);
     assert_eq!(
         job.complete(2),
@@ -96,7 +96,7 @@ fn a_savepoint_is_triggered_at_once() {
 #[test]
 fn savepoints_are_not_subsumed() {
     let mut job = Job::new(|config| config.max_concurrent = 2);
-    job.savepoint(7, CheckpointKind::Savepoint);
+    job.savepoint(7, SAVEPOINT);
     assert_eq!(job.after(100), ["trigger 2"]);
     assert_eq!(job.complete(2), ["store 2", "complete 2"]);
     assert_eq!(job.complete(1), ["store 1", "done 7"]);

@@ -41,7 +41,7 @@ fn counts_are_exact_and_the_history_bounded() {
         config.history_max = 3;
         config.tolerable_failures = 1;
     });
-    job.savepoint(7, CheckpointKind::Savepoint);
+    job.savepoint(7, SAVEPOINT);
     job.complete(1);
     job.after(100);
     job.decline(2, FailureKind::TaskSnapshot);

@@ -29,6 +29,8 @@ pub(crate) struct Fence {
 
 struct State {
     epoch: Epoch,
+    /// The last epoch of which this process has written, or tried to, what it found.
+    recorded: Epoch,
     /// Whether what was found at the takeover is on record.
     begun: bool,
     /// The newest checkpoint that exists for certain.
@@ -83,6 +85,19 @@ impl Epochs {
         rules::latest_start(&self.files).map(EpochFile::epoch)
     }
 
+    /// The folder and the names in it that a finished job doesn't need.
+    pub(crate) fn all_but_last_start(self) -> (Folder, Vec<String>) {
+        let last = rules::latest_start(&self.files);
+        let others = self.files.iter().filter(|f| Some(**f) != last);
+        let names = others.map(|f| f.name()).collect();
+        (self.folder, names)
+    }
+
+    /// Whether a process has taken the job over after `epoch`, though it may not have begun.
+    pub(crate) fn is_taken_after(&self, epoch: Epoch) -> bool {
+        self.files.iter().any(|f| f.epoch() > epoch)
+    }
+
     /// The process that may be running: `None` if the last owner gave the job back.
     pub(crate) fn holder(&self) -> Result<Option<Owner>> {
         let Some(epoch) = rules::held(&self.files) else {
@@ -114,6 +129,7 @@ impl Fence {
             owner,
             state: Mutex::new(State {
                 epoch,
+                recorded: 0,
                 begun: false,
                 confirmed: 0,
                 unsure: false,
@@ -131,13 +147,27 @@ impl Fence {
     pub(crate) fn begin(&self, found: CheckpointId) -> Result<()> {
         let mut state = self.state();
         if !state.begun {
-            self.record(state.epoch, found)?;
-            // Whoever took over before that was on record has not read it.
-            self.check_at(&mut state)?;
-            state.begun = true;
+            state.recorded = state.epoch;
+            self.record(state.epoch, found, None)?;
         }
+        // Whoever took over before that was on record has not read it. And who looks again, for a restart, may have slept since:
+        // what he found may be a later owner's.
+        self.check_at(&mut state)?;
+        state.begun = true;
         state.confirmed = state.confirmed.max(found);
         Ok(())
+    }
+
+    /// Puts on record that the job has ended, by its result of the epoch `written`: others who took over before it was there, and
+    /// have not begun, can't make it void any more.
+    ///
+    /// # Errors
+    /// As [`Fence::check`].
+    pub(crate) fn uphold(&self, written: Epoch) -> Result<()> {
+        let mut state = self.state();
+        state.recorded = state.epoch;
+        self.record(state.epoch, 0, Some(written))?;
+        self.check_at(&mut state)
     }
 
     /// Whether this process still owns the job.
@@ -235,12 +265,15 @@ impl Fence {
             }
         }
         let owner = self.folder.get(&EpochFile::Owner(next).name())?;
-        if owner != json(&self.owner)? {
+        // Another one may have had the epoch and be gone again; what he found stays.
+        let is_used = state.recorded < next && rules::is_used(&self.list()?, next);
+        if owner != json(&self.owner)? || is_used {
             state.lost = true;
             return Err(fenced(&self.folder, None));
         }
         state.epoch = next;
-        self.record(next, state.confirmed)?;
+        state.recorded = next;
+        self.record(next, state.confirmed, None)?;
         self.check_at(state)?;
         state.unsure = false;
         Ok(())
@@ -255,6 +288,8 @@ impl Fence {
         self.settle_at(&mut state)?;
         self.check_at(&mut state)?;
         write(state.epoch)?;
+        // Whoever takes over from here on finds the result. Whoever has before may have not: the job is still his.
+        self.check_at(&mut state)?;
         state.concluded = true;
         Ok(())
     }
@@ -268,15 +303,19 @@ impl Fence {
     }
 
     /// Writes what was found at a takeover, and deletes what that makes superfluous.
-    fn record(&self, epoch: Epoch, found: CheckpointId) -> Result<()> {
+    fn record(&self, epoch: Epoch, found: CheckpointId, result: Option<Epoch>) -> Result<()> {
         let epochs = Epochs {
             files: self.list()?,
             folder: self.folder.clone(),
         };
-        let takeovers = epochs.takeovers()?.and(Takeover {
+        let takeover = Takeover {
             epoch,
             checkpoint: found,
-        });
+        };
+        let takeovers = Takeovers {
+            result,
+            ..epochs.takeovers()?.and(takeover)
+        };
         let name = EpochFile::Start(epoch).name();
         self.folder.put(&name, json(&takeovers)?, false)?;
         for old in epochs.files.iter().filter(|f| f.epoch() < epoch) {
@@ -333,17 +372,20 @@ fn take_epoch(job_folder: &Folder, owner: &Owner) -> Result<Epoch> {
         let name = EpochFile::Owner(epoch).name();
         match epochs.folder.put(&name, file.clone(), true) {
             Err(e) if e.kind() == ErrorKind::IllegalState => {
-                // A store's answer may get lost, and its second one says that the file is there.
-                if epochs.folder.get(&name)? != file {
-                    continue;
+                // A store's answer may get lost, and its second one says that the file is there. Another's may be gone again.
+                match epochs.folder.get(&name) {
+                    Ok(there) if there == file => {}
+                    Err(e) if e.kind() != ErrorKind::NotFound => return Err(e),
+                    _ => continue,
                 }
             }
             other => other?,
         }
-        if rules::holds(&Epochs::read(job_folder)?.files, epoch) {
+        let files = Epochs::read(job_folder)?.files;
+        if rules::holds(&files, epoch) && !rules::is_used(&files, epoch) {
             return Ok(epoch);
         }
-        // Somebody took a later one at the same time.
+        // Somebody took a later one at the same time, or had this one before.
         epochs.folder.delete_file(&name)?;
     }
     Err(Error::new(

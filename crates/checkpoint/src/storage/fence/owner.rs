@@ -43,7 +43,7 @@ impl Owner {
         }
     }
 
-    /// A process in a simulation: the same in every run.
+    /// A process in a simulation: but for the token the same in every run.
     pub(crate) fn simulated() -> Owner {
         Owner {
             host: "simulation".to_string(),
@@ -51,7 +51,7 @@ impl Owner {
             pid: 0,
             process_start: String::new(),
             since_ms: 0,
-            token: String::new(),
+            token: format!("{:016x}", entropy()),
         }
     }
 

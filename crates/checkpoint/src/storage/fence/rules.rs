@@ -67,6 +67,11 @@ pub fn holds(files: &[EpochFile], epoch: Epoch) -> bool {
     files.contains(&EpochFile::Owner(epoch)) && files.iter().all(|f| f.epoch() <= epoch)
 }
 
+/// Whether an owner of `epoch` has begun: nobody else may have it, also when he has given it back since.
+pub fn is_used(files: &[EpochFile], epoch: Epoch) -> bool {
+    files.contains(&EpochFile::Start(epoch))
+}
+
 /// The epoch whose owner may be running: the latest that was taken and not given back.
 pub fn held(files: &[EpochFile]) -> Option<Epoch> {
     let owners = files.iter().filter(|f| matches!(f, EpochFile::Owner(_)));
@@ -93,6 +98,9 @@ pub struct Takeover {
 pub struct Takeovers {
     /// See the type.
     pub takeovers: Vec<Takeover>,
+    /// The epoch of the job's result, if the last of them found one that counts: it does so from now on, though it is older.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result: Option<Epoch>,
 }
 
 impl Takeovers {
@@ -121,7 +129,10 @@ impl Takeovers {
         takeovers.push(new);
         let surplus = takeovers.len().saturating_sub(TAKEOVERS_MAX);
         takeovers.drain(..surplus);
-        Takeovers { takeovers }
+        Takeovers {
+            takeovers,
+            result: None,
+        }
     }
 }
 

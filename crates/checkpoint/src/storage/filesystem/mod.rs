@@ -61,13 +61,20 @@ impl FileSystems {
         }))
     }
 
-    /// Without threads: for a storage on a simulated store.
-    pub(crate) fn inline(options: Arc<FileSystemOptions>, background: Arc<dyn Background>) -> Arc<Self> {
+    /// Without threads: for a storage on a simulated store, which is what lies under `root`, a scheme with an authority.
+    pub(crate) fn inline(
+        options: Arc<FileSystemOptions>,
+        background: Arc<dyn Background>,
+        root: &str,
+        store: Arc<dyn ObjectStore>,
+    ) -> Arc<Self> {
+        let place = Place::Memory;
+        let known = [(root.to_string(), Store { store, place })];
         Arc::new(FileSystems {
             io: Io::inline(background),
             options,
             layer: None,
-            stores: Mutex::default(),
+            stores: Mutex::new(known.into_iter().collect()),
         })
     }
 

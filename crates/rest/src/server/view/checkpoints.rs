@@ -74,7 +74,7 @@ fn one(c: &CheckpointStats) -> Checkpoint {
         checkpoint_type: match c.kind {
             CheckpointKind::Checkpoint if c.unaligned => "UNALIGNED_CHECKPOINT",
             CheckpointKind::Checkpoint => "CHECKPOINT",
-            CheckpointKind::Savepoint | CheckpointKind::NativeSavepoint => "SAVEPOINT",
+            CheckpointKind::Savepoint(_) => "SAVEPOINT",
             CheckpointKind::Stop { .. } => "SYNC_SAVEPOINT",
         }
         .to_string(),

@@ -202,16 +202,18 @@ impl<F: AsyncKeyedProcessFunction> ChainedOperator for AsyncKeyedProcessOperator
         opened.core.query(state, key)
     }
     fn notify_checkpoint_complete(&mut self, checkpoint_id: u64) -> Result<()> {
-        if let Some(opened) = &mut self.opened {
-            opened.core.notify_checkpoint_complete(checkpoint_id);
-        }
-        Ok(())
+        let opened = self.opened.as_mut().ok_or_else(not_initialized)?;
+        let function = &self.function;
+        opened
+            .core
+            .notify_checkpoint_complete(checkpoint_id, |id| function.notify_checkpoint_complete(id))
     }
     fn notify_checkpoint_aborted(&mut self, checkpoint_id: u64) -> Result<()> {
-        if let Some(opened) = &mut self.opened {
-            opened.core.notify_checkpoint_aborted(checkpoint_id);
-        }
-        Ok(())
+        let opened = self.opened.as_mut().ok_or_else(not_initialized)?;
+        let function = &self.function;
+        opened
+            .core
+            .notify_checkpoint_aborted(checkpoint_id, |id| function.notify_checkpoint_aborted(id))
     }
     fn end_input(&mut self, out: &mut dyn ChainOutput<F::Out>) -> Result<()> {
         self.drain(out)

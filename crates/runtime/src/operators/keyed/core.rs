@@ -9,10 +9,10 @@ use millpond_api::function::{
     KeyedContext, OnTimerContext, RuntimeContext, StateSnapshotContext, TimeDomain,
 };
 use millpond_api::{Collector, SideOutputs};
-use millpond_checkpoint::barrier::{CheckpointBarrier, CheckpointKind};
+use millpond_checkpoint::barrier::{CheckpointBarrier, CheckpointKind, SavepointFormat};
 use millpond_core::config::options::{self, StateBackendKind};
 use millpond_core::host::Clock;
-use millpond_core::{Error, Result};
+use millpond_core::{CheckpointId, Error, Result};
 use millpond_state::backend::{KeyedStateBackend, KeyedStateBackendParameters};
 use millpond_state::handle::OperatorSubtaskState;
 use millpond_state::keyed::{KeyContext, PreparedKey};
@@ -112,9 +112,11 @@ impl<K: StateKey, N: StateType> KeyedCore<K, N> {
         )?;
         let kind = match barrier.kind {
             CheckpointKind::Checkpoint => SnapshotKind::Checkpoint,
-            // It must stand alone: files of checkpoints are the job's to delete.
-            CheckpointKind::NativeSavepoint => SnapshotKind::FullCheckpoint,
-            CheckpointKind::Savepoint | CheckpointKind::Stop { .. } => SnapshotKind::Savepoint,
+            CheckpointKind::Savepoint(format) | CheckpointKind::Stop { format, .. } => match format {
+                SavepointFormat::Canonical => SnapshotKind::Savepoint,
+                // It must stand alone: files of checkpoints are the job's to delete.
+                SavepointFormat::Native => SnapshotKind::FullCheckpoint,
+            },
         };
         let keyed = self.backend.snapshot(barrier.checkpoint, kind)?;
         let operator = self.operator_state.snapshot();
@@ -138,12 +140,26 @@ impl<K: StateKey, N: StateType> KeyedCore<K, N> {
             .map_err(|e| e.with("operator", &self.name))
     }
 
-    pub(in crate::operators) fn notify_checkpoint_complete(&mut self, checkpoint_id: u64) {
+    /// Tells the state that a checkpoint is complete, then `function`, with no current key.
+    pub(in crate::operators) fn notify_checkpoint_complete(
+        &mut self,
+        checkpoint_id: u64,
+        function: impl FnOnce(CheckpointId) -> Result<()>,
+    ) -> Result<()> {
         self.backend.notify_checkpoint_complete(checkpoint_id);
+        self.keys.clear_current_key()?;
+        function(checkpoint_id).map_err(|e| user_error(&self.name, e))
     }
 
-    pub(in crate::operators) fn notify_checkpoint_aborted(&mut self, checkpoint_id: u64) {
+    /// Tells the state that a checkpoint will never complete, then `function`, with no current key.
+    pub(in crate::operators) fn notify_checkpoint_aborted(
+        &mut self,
+        checkpoint_id: u64,
+        function: impl FnOnce(CheckpointId) -> Result<()>,
+    ) -> Result<()> {
         self.backend.notify_checkpoint_aborted(checkpoint_id);
+        self.keys.clear_current_key()?;
+        function(checkpoint_id).map_err(|e| user_error(&self.name, e))
     }
 }
 

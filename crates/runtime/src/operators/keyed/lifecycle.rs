@@ -43,16 +43,14 @@ macro_rules! keyed_lifecycle {
             core.query(state, key)
         }
         fn notify_checkpoint_complete(&mut self, checkpoint_id: u64) -> Result<()> {
-            if let Some(core) = &mut self.core {
-                core.notify_checkpoint_complete(checkpoint_id);
-            }
-            Ok(())
+            let core = self.core.as_mut().ok_or_else(not_initialized)?;
+            let function = &mut self.function;
+            core.notify_checkpoint_complete(checkpoint_id, |id| function.notify_checkpoint_complete(id))
         }
         fn notify_checkpoint_aborted(&mut self, checkpoint_id: u64) -> Result<()> {
-            if let Some(core) = &mut self.core {
-                core.notify_checkpoint_aborted(checkpoint_id);
-            }
-            Ok(())
+            let core = self.core.as_mut().ok_or_else(not_initialized)?;
+            let function = &mut self.function;
+            core.notify_checkpoint_aborted(checkpoint_id, |id| function.notify_checkpoint_aborted(id))
         }
         fn next_processing_timer(&self) -> Option<i64> {
             self.core

@@ -107,8 +107,8 @@ impl<S: Source> StreamOperator for Core<S> {
     fn notify_checkpoint_complete(&mut self, checkpoint_id: u64) -> Result<()> {
         self.operator.notify_checkpoint_complete(checkpoint_id)
     }
-    fn notify_checkpoint_aborted(&mut self, _checkpoint_id: u64) -> Result<()> {
-        Ok(())
+    fn notify_checkpoint_aborted(&mut self, checkpoint_id: u64) -> Result<()> {
+        self.operator.notify_checkpoint_aborted(checkpoint_id)
     }
     fn end_input(&mut self) -> Result<()> {
         Ok(())

@@ -183,6 +183,14 @@ impl<S: Source> SourceOperator<S> {
             .map_err(|e| e.with("operator", &opened.name))
     }
 
+    pub(super) fn notify_checkpoint_aborted(&mut self, checkpoint_id: u64) -> Result<()> {
+        let opened = self.opened()?;
+        opened
+            .reader
+            .notify_checkpoint_aborted(checkpoint_id)
+            .map_err(|e| e.with("operator", &opened.name))
+    }
+
     /// When the source becomes idle if it emits nothing before.
     pub(super) fn next_processing_timer(&self) -> Option<i64> {
         self.opened.as_ref().and_then(|o| o.event_time.next_deadline())

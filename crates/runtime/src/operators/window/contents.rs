@@ -4,7 +4,7 @@ use millpond_api::window::{
     ProcessWindowContext, ProcessWindowFunction, Window, WindowRuntimeContext, WindowScope,
 };
 use millpond_api::{Collector, Data, function::RuntimeContext};
-use millpond_core::Result;
+use millpond_core::{CheckpointId, Result};
 use millpond_state::descriptor::{
     AggregateFunction, AggregatingStateDescriptor, ListStateDescriptor, ReducingStateDescriptor,
 };
@@ -46,6 +46,10 @@ pub(crate) trait WindowContents<K, T, W>: 'static {
     ) -> Result<()>;
     /// Tells the function that the window is over.
     fn window_over(&mut self, ctx: &mut ProcessWindowContext<'_, W>) -> Result<()>;
+    /// Tells the function that a checkpoint is complete.
+    fn notify_checkpoint_complete(&mut self, checkpoint_id: CheckpointId) -> Result<()>;
+    /// Tells the function that a checkpoint will never complete.
+    fn notify_checkpoint_aborted(&mut self, checkpoint_id: CheckpointId) -> Result<()>;
     /// Closes the function.
     fn close(&mut self) -> Result<()>;
 }
@@ -152,6 +156,12 @@ macro_rules! with_state_and_function {
         }
         fn window_over(&mut self, ctx: &mut ProcessWindowContext<'_, F::Window>) -> Result<()> {
             self.function.clear(ctx)
+        }
+        fn notify_checkpoint_complete(&mut self, checkpoint_id: CheckpointId) -> Result<()> {
+            self.function.notify_checkpoint_complete(checkpoint_id)
+        }
+        fn notify_checkpoint_aborted(&mut self, checkpoint_id: CheckpointId) -> Result<()> {
+            self.function.notify_checkpoint_aborted(checkpoint_id)
         }
         fn close(&mut self) -> Result<()> {
             self.function.close()

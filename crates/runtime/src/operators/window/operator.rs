@@ -181,16 +181,18 @@ where
         opened.core.query(state, key)
     }
     fn notify_checkpoint_complete(&mut self, checkpoint_id: u64) -> Result<()> {
-        if let Some(opened) = &mut self.opened {
-            opened.core.notify_checkpoint_complete(checkpoint_id);
-        }
-        Ok(())
+        let opened = self.opened.as_mut().ok_or_else(not_initialized)?;
+        let contents = &mut self.contents;
+        opened
+            .core
+            .notify_checkpoint_complete(checkpoint_id, |id| contents.notify_checkpoint_complete(id))
     }
     fn notify_checkpoint_aborted(&mut self, checkpoint_id: u64) -> Result<()> {
-        if let Some(opened) = &mut self.opened {
-            opened.core.notify_checkpoint_aborted(checkpoint_id);
-        }
-        Ok(())
+        let opened = self.opened.as_mut().ok_or_else(not_initialized)?;
+        let contents = &mut self.contents;
+        opened
+            .core
+            .notify_checkpoint_aborted(checkpoint_id, |id| contents.notify_checkpoint_aborted(id))
     }
     fn next_processing_timer(&self) -> Option<i64> {
         self.opened.as_ref()?.core.next_processing_timer()

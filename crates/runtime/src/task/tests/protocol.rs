@@ -6,7 +6,7 @@ use crate::element::{Batch, RecordBatch, StreamElement};
 use crate::graph::Exchange;
 use crate::task::*;
 use millpond_api::Watermark;
-use millpond_checkpoint::barrier::{CheckpointKind, CheckpointingMode};
+use millpond_checkpoint::barrier::{CheckpointKind, CheckpointingMode, SavepointFormat};
 use millpond_checkpoint::coordinator::FailureKind;
 use millpond_core::host::{Clock, ManualClock};
 use std::sync::Arc;
@@ -322,7 +322,10 @@ fn a_stop_without_drain_freezes_the_source_until_it_is_aborted() {
     bench.run();
     bench.tell(TaskControl::TriggerCheckpoint(barrier(
         4,
-        CheckpointKind::Stop { drain: false },
+        CheckpointKind::Stop {
+            format: SavepointFormat::Canonical,
+            drain: false,
+        },
     )));
     bench.run();
     bench.clock.advance(Duration::from_millis(50));
@@ -343,7 +346,10 @@ fn a_stop_with_drain_ends_the_source_before_its_barrier() {
     bench.run();
     bench.tell(TaskControl::TriggerCheckpoint(barrier(
         4,
-        CheckpointKind::Stop { drain: true },
+        CheckpointKind::Stop {
+            format: SavepointFormat::Canonical,
+            drain: true,
+        },
     )));
     bench.clock.advance(Duration::from_millis(50));
     bench.run();
@@ -363,7 +369,13 @@ fn timers_fire_when_due_and_not_after_a_stop() {
     };
     let mut bench = Bench::sink(&job);
     assert_eq!(bench.run(), Step::Idle { until_ms: Some(30) });
-    let stop = barrier(1, CheckpointKind::Stop { drain: false });
+    let stop = barrier(
+        1,
+        CheckpointKind::Stop {
+            format: SavepointFormat::Canonical,
+            drain: false,
+        },
+    );
     bench.event(0, StreamElement::Barrier(stop));
     bench.event(1, StreamElement::Barrier(stop));
     bench.clock.advance(Duration::from_millis(35));

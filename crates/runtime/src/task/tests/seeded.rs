@@ -5,7 +5,7 @@ use crate::channel::SendMode;
 use crate::graph::Exchange;
 use crate::task::scheduler::SeededScheduler;
 use crate::task::*;
-use millpond_checkpoint::barrier::CheckpointKind;
+use millpond_checkpoint::barrier::{CheckpointKind, SavepointFormat};
 use millpond_checkpoint::coordinator::TaskId;
 use millpond_core::host::{Clock, ManualClock, SeededRandom};
 use millpond_state::handle::OperatorSubtaskState;
@@ -138,7 +138,13 @@ fn a_stop_leaves_nothing_behind_its_savepoint() {
         }
         let steps = SeededRandom::new(seed).below(80);
         (0..steps).for_each(|_| assert!(scheduler.step()));
-        let stop = barrier(1, CheckpointKind::Stop { drain: false });
+        let stop = barrier(
+            1,
+            CheckpointKind::Stop {
+                format: SavepointFormat::Canonical,
+                drain: false,
+            },
+        );
         deployed.send(&job.source_ids(), TaskControl::TriggerCheckpoint(stop));
         assert!(scheduler.run_until_quiet(10_000));
         let mut emitted = Vec::new();

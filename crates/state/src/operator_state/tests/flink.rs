@@ -16,7 +16,7 @@ impl StateHandleReader for Inline {
     fn open(&self, handle: &StreamStateHandle) -> Result<Box<dyn Read + Send>> {
         match handle {
             StreamStateHandle::ByteStream(b) => Ok(Box::new(std::io::Cursor::new(b.data.clone()))),
-            StreamStateHandle::File(_) => Err(Error::corrupt("open", "not inline")),
+            _ => Err(Error::corrupt("open", "not inline")),
         }
     }
     fn read_range(&self, _handle: &StreamStateHandle, _range: Range<u64>) -> Result<Bytes> {

@@ -1,20 +1,26 @@
-//! Exactly once without waiting: barriers overtake records, and the records that they overtake become part of the checkpoint.
+//! Exactly once: a channel that delivered its barrier waits until every open channel has, or barriers overtake records.
 //!
-//! A barrier is *announced* when it enters a channel, long before it is read. From the moment when a checkpoint's barriers may
-//! overtake (at once, or when it is older than its timeout) the task snapshots, and what its channels hold before
-//! their barriers is channel state: of a channel whose barrier is there by now, all before it; of the others, all that comes
-//! until the barrier does. Until that moment it is [`super::aligned`]'s protocol. Flink's `SingleCheckpointBarrierHandler`
-//! in its `AlternatingWaitingForFirstBarrier` and `AlternatingCollectingBarriers` states.
+//! **Aligned.** At most one checkpoint is being aligned. A newer barrier can reach an open channel only when the older one was
+//! given up upstream, so it ends the older alignment. Relies on FIFO channels and on blocked ones not being read.
+//!
+//! **Unaligned.** Where barriers may overtake, a barrier is *announced* when it enters a channel, long before it is read. From the
+//! moment when a checkpoint's barriers overtake (at once, or when it is older than its timeout) nobody waits: the task
+//! snapshots, and what its channels hold before their barriers is channel state: of a channel whose barrier is there by now, all
+//! before it; of the others, all that comes until the barrier does. Until that moment the checkpoint is aligned, and where
+//! channels can't be overtaken it stays so. Flink's `SingleCheckpointBarrierHandler` with its states
+//! `WaitingForFirstBarrier`, `CollectingBarriers` and their `Alternating` twins.
 
 use super::channels::{AbortedAhead, ChannelSet};
 use super::{AlignAbort, AlignCommand, AlignEvent};
 use crate::barrier::{AlignmentType, CheckpointBarrier};
 use millpond_core::CheckpointId;
 
-/// The machine of one task whose channels can be overtaken: see [`super::BarrierAligner`].
+/// The machine of one task: see [`super::BarrierAligner`].
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UnalignedBarriers {
+pub struct ExactlyOnceBarriers {
     open: ChannelSet,
+    /// Whether barriers can overtake the records in these channels, where their checkpoint lets them.
+    can_overtake: bool,
     current: Option<Current>,
     /// The highest checkpoint that was begun, done or given up here: events up to it are stale unless it is current.
     latest: CheckpointId,
@@ -36,11 +42,12 @@ struct Current {
     blocking: bool,
 }
 
-impl UnalignedBarriers {
+impl ExactlyOnceBarriers {
     /// No channel has delivered anything.
-    pub fn new(channels: usize) -> Self {
-        UnalignedBarriers {
+    pub fn new(channels: usize, can_overtake: bool) -> Self {
+        ExactlyOnceBarriers {
             open: ChannelSet::all(channels),
+            can_overtake,
             current: None,
             latest: 0,
             aborted_ahead: AbortedAhead::default(),
@@ -50,6 +57,7 @@ impl UnalignedBarriers {
     /// Takes in one event and appends what to do to `out`.
     pub fn handle(&mut self, event: AlignEvent, now_nanos: u64, out: &mut Vec<AlignCommand>) {
         match event {
+            AlignEvent::Announced { .. } | AlignEvent::TimedOut { .. } if !self.can_overtake => {}
             AlignEvent::Announced { channel, barrier } => self.announced(channel, barrier, now_nanos, out),
             AlignEvent::TimedOut { checkpoint } => {
                 if self.current_id() == Some(checkpoint) {
@@ -80,7 +88,8 @@ impl UnalignedBarriers {
 
     /// The checkpoint that waits for its timeout, and the wall-clock time when that is over.
     pub fn timeout(&self) -> Option<(CheckpointId, i64)> {
-        let current = self.current.as_ref().filter(|c| !c.overtaking)?;
+        let waits = |c: &&Current| self.can_overtake && !c.overtaking;
+        let current = self.current.as_ref().filter(waits)?;
         let from_ms = current.barrier.overtakes_from_ms()?;
         Some((current.barrier.checkpoint, from_ms))
     }
@@ -123,7 +132,7 @@ impl UnalignedBarriers {
         let Some(current) = &mut self.current else { return };
         current.started_nanos.get_or_insert(now_nanos);
         if current.delivered.insert(channel) && !current.overtaking && current.delivered.len() < open {
-            if barrier.alignment == AlignmentType::Unaligned {
+            if self.can_overtake && barrier.alignment == AlignmentType::Unaligned {
                 self.overtake(now_nanos, out);
             } else {
                 current.blocking = true;
