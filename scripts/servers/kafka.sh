@@ -25,7 +25,7 @@ launch_kafka() {
         kafka.Kafka "$dir/server.properties"
 }
 
-# A broker listens before it serves; the log says when it does.
-ready_kafka() { log_of_this_start "$1" | grep -q 'Kafka Server started'; }
+# A broker listens before it serves; the log says when it does. All of the log is read: a pipe that is closed early counts as a failure.
+ready_kafka() { log_of_this_start "$1" | grep 'Kafka Server started' > /dev/null; }
 
 exports_kafka() { echo "export MILLPOND_KAFKA_BOOTSTRAP='127.0.0.1:$(port "$1" kafka)'"; }

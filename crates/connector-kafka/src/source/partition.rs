@@ -1,15 +1,19 @@
 //! One partition that is read: its queue, its position, its end.
 
+#[cfg(test)]
+mod tests;
+
 use super::consumer::{Consumer, Notes};
 use super::deserializer::{ConsumerRecord, KafkaRecordDeserializer};
 use super::split::KafkaPartitionSplit;
 use crate::client::failed;
 use millpond_api::{SourceOutput, SourceSplit};
 use millpond_core::{Error, ErrorKind, Result};
-use rdkafka::Message;
+use rdkafka::consumer::Consumer as _;
 use rdkafka::consumer::base_consumer::PartitionQueue;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::BorrowedMessage;
+use rdkafka::{Message, Offset, TopicPartitionList};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,13 +35,29 @@ pub(super) struct Polled {
     pub(super) more: bool,
 }
 
+/// Begins to fetch what is in partitions, each from its offset on.
+///
+/// They have their queues by then: a record that is fetched for a partition without one goes to the consumer's own queue, and the
+/// records after it don't show that it is missing.
+pub(super) fn assign(consumer: &Consumer, partitions: &[Partition]) -> Result<()> {
+    let mut list = TopicPartitionList::with_capacity(partitions.len());
+    for Partition { split, .. } in partitions {
+        let offset = Offset::Offset(split.starting_offset);
+        list.add_partition_offset(&split.topic, split.partition, offset)
+            .map_err(|e| failed("assign partitions", e).with("topic", &split.topic))?;
+    }
+    consumer
+        .incremental_assign(&list)
+        .map_err(|e| failed("assign partitions", e))
+}
+
 impl Partition {
-    /// The partition must be assigned to `consumer`.
+    /// A partition with its queue; [`assign`] lets records come.
     pub(super) fn open(consumer: &Arc<Consumer>, split: KafkaPartitionSplit) -> Result<Self> {
         let queue = consumer
             .split_partition_queue(&split.topic, split.partition)
             .ok_or_else(|| {
-                Error::illegal_state("read partition", "the partition isn't assigned")
+                Error::illegal_state("read partition", "Kafka's client has no queue for it")
                     .with("topic", &split.topic)
                     .with("partition", split.partition)
             })?;

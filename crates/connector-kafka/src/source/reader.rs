@@ -5,14 +5,14 @@ use super::commits::OffsetCommits;
 use super::consumer::Consumer;
 use super::deserializer::KafkaRecordDeserializer;
 use super::discovery::{Discovery, Instance};
-use super::partition::Partition;
+use super::partition::{Partition, assign};
 use super::split::KafkaPartitionSplit;
 use crate::client::failed;
 use millpond_api::{InputStatus, SourceOutput, SourceReader, SourceReaderContext};
-use millpond_core::Result;
 use millpond_core::host::Clock;
+use millpond_core::{Error, Result};
 use rdkafka::consumer::Consumer as _;
-use rdkafka::{Offset, TopicPartitionList};
+use rdkafka::{Message, TopicPartitionList};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -65,24 +65,34 @@ impl<T> KafkaSourceReader<T> {
     }
 
     fn assign(&mut self, splits: Vec<KafkaPartitionSplit>) -> Result<()> {
-        let mut list = TopicPartitionList::with_capacity(splits.len());
-        for split in &splits {
-            list.add_partition_offset(
-                &split.topic,
-                split.partition,
-                Offset::Offset(split.starting_offset),
-            )
-            .map_err(|e| failed("assign partitions", e).with("topic", &split.topic))?;
-        }
-        self.consumer
-            .incremental_assign(&list)
-            .map_err(|e| failed("assign partitions", e))?;
-        for split in splits {
-            let partition = Partition::open(&self.consumer, split)?;
-            self.unannounced.push(partition.id.clone());
-            self.partitions.push(partition);
-        }
+        let partitions = splits
+            .into_iter()
+            .map(|split| Partition::open(&self.consumer, split))
+            .collect::<Result<Vec<_>>>()?;
+        assign(&self.consumer, &partitions)?;
+        self.unannounced.extend(partitions.iter().map(|p| p.id.clone()));
+        self.partitions.extend(partitions);
         Ok(())
+    }
+
+    /// Serves the client's callbacks. Records come by the partitions' own queues.
+    fn serve_client(&self) -> Result<()> {
+        match self.consumer.poll(Duration::ZERO) {
+            None => Ok(()),
+            Some(Err(error)) => {
+                tracing::debug!(%error, "Kafka's client reports a problem; partitions report what concerns them");
+                Ok(())
+            }
+            // Going on would lose it.
+            Some(Ok(message)) => Err(Error::illegal_state(
+                "read from Kafka",
+                "a record came by another queue than its partition's",
+            )
+            .with("topic", message.topic())
+            .with("partition", message.partition())
+            .with("offset", message.offset())
+            .hint("nothing is lost: a restart reads it again")),
+        }
     }
 
     fn take_discovered(&mut self) -> Result<()> {
@@ -133,10 +143,7 @@ impl<T: 'static> SourceReader for KafkaSourceReader<T> {
     }
 
     fn poll_next(&mut self, out: &mut SourceOutput<'_, T>) -> Result<InputStatus> {
-        // Serves the client's callbacks; records come by the partitions' own queues.
-        if let Some(Err(error)) = self.consumer.poll(Duration::ZERO) {
-            tracing::debug!(%error, "Kafka's client reports a problem; partitions report what concerns them");
-        }
+        self.serve_client()?;
         self.take_discovered()?;
         for id in std::mem::take(&mut self.unannounced) {
             // From now on it holds the watermark back, also before its first record.
