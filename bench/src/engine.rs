@@ -5,7 +5,7 @@
 use millpond::prelude::*;
 
 /// Keys that the records are spread over.
-const KEYS: u64 = 1_000_000;
+pub(crate) const KEYS: u64 = 1_000_000;
 /// Records of one run.
 const RECORDS: u64 = 60_000_000;
 const ROUNDS: usize = 3;
@@ -65,7 +65,8 @@ fn keyed_counts(suite: &str, options: &[(&str, &str)]) -> Result<()> {
         for (key, value) in options {
             env.set_option(key, value);
         }
-        let result = keyed_count(&env, RECORDS);
+        keyed_count(&env, Some(RECORDS));
+        let result = env.execute("keyed-count");
         // Left behind in case of an error, a temporary folder is no harm.
         let _ = std::fs::remove_dir_all(&folder);
         rates.push(RECORDS as f64 * 1000.0 / result?.net_runtime_ms.max(1) as f64);
@@ -78,16 +79,15 @@ fn keyed_counts(suite: &str, options: &[(&str, &str)]) -> Result<()> {
     Ok(())
 }
 
-/// Runs the keyed count over so many records.
-pub(crate) fn keyed_count(env: &StreamExecutionEnvironment, records: u64) -> Result<JobExecutionResult> {
+/// Adds the keyed count to `env`, over so many records or without an end.
+pub(crate) fn keyed_count(env: &StreamExecutionEnvironment, records: Option<u64>) {
     env.set_parallelism(2).set_max_parallelism(128);
     env.set_option("execution.checkpointing.incremental", true);
-    let keys = DataGeneratorSource::new(|i| (mix(i) % KEYS) as i64, Some(records));
+    let keys = DataGeneratorSource::new(|i| (mix(i) % KEYS) as i64, records);
     env.from_source(keys, WatermarkStrategy::no_watermarks(), "keys")
         .key_by(|key| *key)
         .process(Count::default)
         .sink_to(DiscardingSink::new());
-    env.execute("keyed-count")
 }
 
 fn mix(i: u64) -> u64 {

@@ -7,6 +7,9 @@ mod checkpointing;
 mod compare;
 mod engine;
 mod hashmap;
+mod large_state;
+mod process;
+mod recovery;
 #[cfg(feature = "rocksdb")]
 mod rocksdb;
 #[cfg(feature = "rocksdb")]
@@ -34,9 +37,16 @@ const SUITES: &[Suite] = &[
     ("rocksdb_uniform", rocksdb::run_uniform),
     #[cfg(feature = "rocksdb")]
     ("engine_rocksdb", engine::run_rocksdb),
-    ("checkpointing", checkpointing::run),
+    ("backpressure", checkpointing::backpressure),
+    ("overhead", checkpointing::overhead),
     #[cfg(feature = "rocksdb")]
-    ("checkpointing_rocksdb", checkpointing::run_rocksdb),
+    ("overhead_rocksdb", checkpointing::overhead_rocksdb),
+    ("latency", checkpointing::latency),
+    #[cfg(feature = "rocksdb")]
+    ("latency_rocksdb", checkpointing::latency_rocksdb),
+    ("recovery", recovery::hashmap),
+    #[cfg(feature = "rocksdb")]
+    ("recovery_rocksdb", recovery::rocksdb),
     ("big_hashmap", big_state::hashmap),
     #[cfg(feature = "rocksdb")]
     ("big_rocksdb", big_state::rocksdb),
@@ -48,6 +58,7 @@ fn main() -> Result<()> {
     let named: Vec<String> = std::env::args().skip(1).collect();
     match named.split_first() {
         Some((command, files)) if command == "compare" => return compare::run(files),
+        Some((command, options)) if command == recovery::COMMAND => return recovery::run_job(options),
         Some((command, [])) if command == "suites" => {
             SUITES.iter().for_each(|(suite, _)| println!("{suite}"));
             return Ok(());

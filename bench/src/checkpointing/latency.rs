@@ -1,14 +1,12 @@
 //! How long a record takes from the generator to the sink at half load, with a checkpoint each second of 1 GB of state.
 
 use super::with_folder;
+use crate::large_state::{KEYS, Replace};
 use millpond::prelude::*;
 use millpond_core::host::{SystemClock, sleep};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-/// A million keys with a kilobyte each.
-const KEYS: u64 = 1_000_000;
-const VALUE_BYTES: usize = 1_000;
 const MEASURED: Duration = Duration::from_secs(12);
 
 /// Latencies by powers of two of a microsecond, each in eighths.
@@ -54,44 +52,24 @@ impl Histogram {
     }
 }
 
-/// Replaces the value of a key.
-#[derive(Default)]
-struct Replace {
-    value: ValueState<Vec<u8>>,
-}
-
-impl KeyedProcessFunction for Replace {
-    type Key = i64;
-    type In = (i64, u64);
-    type Out = u64;
-
-    fn open(&mut self, ctx: &mut RuntimeContext<'_, i64>) -> Result<()> {
-        self.value = ctx.state(ValueStateDescriptor::new("value"))?;
-        Ok(())
-    }
-    fn process_element(
-        &mut self,
-        (key, stamp): (i64, u64),
-        _ctx: &mut KeyedContext<'_, i64>,
-        out: &mut Collector<'_, u64>,
-    ) -> Result<()> {
-        self.value.update(vec![key as u8; VALUE_BYTES])?;
-        out.collect(stamp);
-        Ok(())
-    }
-}
-
 pub(super) fn run(suite: &str, options: &[(&str, &str)]) -> Result<()> {
-    let full = measure(options, None)?;
-    let half = measure(options, Some(full.records_per_second / 2))?;
+    let full = measure(options, None, true)?;
+    let half = measure(options, Some(full.records_per_second / 2), true)?;
+    let without = measure(options, Some(full.records_per_second / 2), false)?;
     println!("{suite} latency_p50_ms {:.1}", half.histogram.quantile_ms(0.5));
     println!("{suite} latency_p999_ms {:.1}", half.histogram.quantile_ms(0.999));
     println!(
-        "# {suite}: {} records a second, half of the {} possible; {} checkpoints of {} MB",
+        "{suite} latency_p999_without_ms {:.1}",
+        without.histogram.quantile_ms(0.999)
+    );
+    println!(
+        "# {suite}: {} records a second, half of the {} possible; {} checkpoints of {} MB, for which the task stood still {} ms at most and which took {} ms at most",
         half.records_per_second,
         full.records_per_second,
         half.checkpoints,
-        half.state_bytes >> 20
+        half.state_bytes >> 20,
+        half.sync_ms_max,
+        half.end_to_end_ms_max
     );
     Ok(())
 }
@@ -100,13 +78,17 @@ struct Measured {
     records_per_second: u64,
     checkpoints: u64,
     state_bytes: u64,
+    sync_ms_max: u64,
+    end_to_end_ms_max: i64,
     histogram: Arc<Histogram>,
 }
 
-fn measure(options: &[(&str, &str)], rate: Option<u64>) -> Result<Measured> {
+fn measure(options: &[(&str, &str)], rate: Option<u64>, checkpoints: bool) -> Result<Measured> {
     with_folder(options, |env| {
-        env.set_parallelism(1)
-            .enable_checkpointing(Duration::from_secs(1));
+        env.set_parallelism(1);
+        if checkpoints {
+            env.enable_checkpointing(Duration::from_secs(1));
+        }
         env.set_option("execution.checkpointing.incremental", true);
         // A batch is sent when it is ten milliseconds old, full or not.
         env.set_option("execution.buffer-timeout.interval", "10 ms");
@@ -133,21 +115,24 @@ fn measure(options: &[(&str, &str)], rate: Option<u64>) -> Result<Measured> {
             sleep(Duration::from_millis(100));
         }
         sleep(Duration::from_secs(2));
-        let before = (
-            records.load(Ordering::Relaxed),
-            job.details().checkpoints.counts.completed,
-        );
+        let stats = job.details().checkpoints;
+        let first = stats.latest_completed.map_or(0, |c| c.checkpoint);
+        let before = (records.load(Ordering::Relaxed), stats.counts.completed);
         histogram.on.store(true, Ordering::Relaxed);
         sleep(MEASURED);
         histogram.on.store(false, Ordering::Relaxed);
         let passed = records.load(Ordering::Relaxed).saturating_sub(before.0);
         let stats = job.details().checkpoints;
+        let steady = stats.history.iter().filter(|c| c.checkpoint > first);
+        let subtasks = steady.clone().flat_map(|c| c.tasks.values());
         job.cancel();
         // It was cancelled, so this is an error.
         let _ = job.wait();
         Ok(Measured {
             records_per_second: passed / MEASURED.as_secs().max(1),
             checkpoints: stats.counts.completed.saturating_sub(before.1),
+            sync_ms_max: subtasks.map(|t| t.metrics.sync_ms).max().unwrap_or_default(),
+            end_to_end_ms_max: steady.map(|c| c.end_to_end_ms).max().unwrap_or_default(),
             state_bytes: stats.latest_completed.map_or(0, |c| c.state_bytes),
             histogram,
         })

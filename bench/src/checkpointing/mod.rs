@@ -6,24 +6,38 @@ mod overhead;
 
 use millpond::prelude::*;
 
-const SUITE: &str = "checkpointing";
+/// Options of a job whose state is in RocksDB.
+#[cfg(feature = "rocksdb")]
+const ROCKSDB: &[(&str, &str)] = &[
+    ("state.backend.type", "rocksdb"),
+    ("taskmanager.memory.managed.size", "1gb"),
+];
 
-/// All of it, with state in the HashMap backend.
-pub fn run() -> Result<()> {
-    backpressure::run()?;
-    overhead::run(SUITE, &[])?;
-    latency::run(SUITE, &[])
+/// Checkpoints behind full queues.
+pub fn backpressure() -> Result<()> {
+    backpressure::run("backpressure")
 }
 
-/// Overhead and latency with state in RocksDB.
+/// The keyed count with checkpoints and without.
+pub fn overhead() -> Result<()> {
+    overhead::run("overhead", &[])
+}
+
+/// The same on RocksDB.
 #[cfg(feature = "rocksdb")]
-pub fn run_rocksdb() -> Result<()> {
-    let options = [
-        ("state.backend.type", "rocksdb"),
-        ("taskmanager.memory.managed.size", "1gb"),
-    ];
-    overhead::run("checkpointing_rocksdb", &options)?;
-    latency::run("checkpointing_rocksdb", &options)
+pub fn overhead_rocksdb() -> Result<()> {
+    overhead::run("overhead_rocksdb", ROCKSDB)
+}
+
+/// How long records take while a large state is checkpointed.
+pub fn latency() -> Result<()> {
+    latency::run("latency", &[])
+}
+
+/// The same on RocksDB.
+#[cfg(feature = "rocksdb")]
+pub fn latency_rocksdb() -> Result<()> {
+    latency::run("latency_rocksdb", ROCKSDB)
 }
 
 /// An environment with these options, and a folder for its checkpoints that is gone afterwards.
