@@ -67,7 +67,7 @@ fn collect(job: &JobFolder, dry_run: bool) -> Result<Collected> {
     let fence = Fence::acquire(&job.folder)?;
     // Looked for now that nobody else can add to them.
     let found = of_job(job)?;
-    fence.begin(found.newest)?;
+    fence.begin(found.newest, found.takeovers.clone())?;
     let removed = remove(&found);
     fence.release();
     removed?;

@@ -79,8 +79,8 @@ impl JobFolder {
         self.folder.child(layout::SHARED_FOLDER)
     }
 
-    /// Its checkpoints, oldest first.
-    pub(super) fn entries(&self) -> Result<Vec<Entry>> {
+    /// Its checkpoints, oldest first, and the takeovers that say which of them count.
+    pub(super) fn entries(&self) -> Result<(Takeovers, Vec<Entry>)> {
         let mut ids: Vec<CheckpointId> = self
             .folder
             .list()?
@@ -90,7 +90,8 @@ impl JobFolder {
             .collect();
         ids.sort_unstable();
         let takeovers = Epochs::read(&self.folder)?.takeovers()?;
-        ids.into_iter().map(|id| self.entry(id, &takeovers)).collect()
+        let entries: Result<_> = ids.into_iter().map(|id| self.entry(id, &takeovers)).collect();
+        Ok((takeovers, entries?))
     }
 
     fn entry(&self, id: CheckpointId, takeovers: &Takeovers) -> Result<Entry> {

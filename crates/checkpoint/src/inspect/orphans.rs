@@ -1,7 +1,7 @@
 //! What lies in a job's folder and is named by no checkpoint.
 
 use super::folders::{Entry, EntryKind, JobFolder, jobs_at};
-use crate::storage::fence::Epochs;
+use crate::storage::fence::{Epochs, rules::Takeovers};
 use crate::storage::{Folder, StorageOptions, layout, path_text};
 use millpond_core::hash::HashSet;
 use millpond_core::{CheckpointId, Result};
@@ -45,6 +45,8 @@ pub(super) struct Found {
     pub(super) unfinished: Vec<(Folder, String)>,
     /// The newest checkpoint that counts; 0: none.
     pub(super) newest: CheckpointId,
+    /// The takeovers that say which ones count.
+    pub(super) takeovers: Takeovers,
 }
 
 /// The orphans of the jobs at `path`: a folder with jobs, or a job's folder.
@@ -57,11 +59,11 @@ pub fn orphans(path: &str, options: &StorageOptions) -> Result<Vec<Orphans>> {
 }
 
 pub(super) fn of_job(job: &JobFolder) -> Result<Found> {
-    let entries = job.entries()?;
+    let (takeovers, entries) = job.entries()?;
     let (mut named, mut unreadable) = (HashSet::default(), None);
     name_files(&entries, &mut named, &mut unreadable);
     for sibling in job.siblings()? {
-        name_files(&sibling.entries()?, &mut named, &mut unreadable);
+        name_files(&sibling.entries()?.1, &mut named, &mut unreadable);
     }
     let shared_is_known = unreadable.is_none();
     let mut found = Found {
@@ -75,6 +77,7 @@ pub(super) fn of_job(job: &JobFolder) -> Result<Found> {
         files: Vec::new(),
         unfinished: Vec::new(),
         newest: 0,
+        takeovers,
     };
     for entry in &entries {
         found.of_checkpoint(entry)?;
@@ -97,7 +100,7 @@ fn name_files(entries: &[Entry], named: &mut HashSet<String>, unreadable: &mut O
         match &entry.kind {
             EntryKind::Readable(checkpoint) => {
                 for stream in checkpoint.metadata().streams() {
-                    if let StreamStateHandle::File(file) = stream
+                    if let Some(file) = stream.file()
                         && let StatePath::Absolute(text) = &file.path
                     {
                         named.extend(text.rsplit('/').next().map(str::to_string));
@@ -128,10 +131,11 @@ impl Found {
                 self.newest = self.newest.max(entry.id);
                 let own = [layout::METADATA_FILE, layout::CHECKSUMS_FILE, layout::CLAIM_FILE];
                 let mut named: HashSet<&str> = own.into_iter().collect();
-                named.extend(checkpoint.metadata().streams().filter_map(|stream| match stream {
-                    StreamStateHandle::File(file) => path_text(&file.path).split('/').next_back(),
-                    StreamStateHandle::ByteStream(_) => None,
-                }));
+                let files = checkpoint
+                    .metadata()
+                    .streams()
+                    .filter_map(StreamStateHandle::file);
+                named.extend(files.filter_map(|file| path_text(&file.path).split('/').next_back()));
                 for (name, bytes) in folder.list()?.files {
                     if !named.contains(name.as_str()) {
                         self.of_file(folder, name, bytes);

@@ -100,7 +100,7 @@ pub fn verify(path: &str, options: &StorageOptions) -> Result<Vec<JobReport>> {
     let mut reports = Vec::new();
     for job in jobs_at(path, options)? {
         let mut checkpoints = Vec::new();
-        for entry in job.entries()? {
+        for entry in job.entries()?.1 {
             let empty = |status| CheckpointReport {
                 checkpoint: Some(entry.id),
                 path: entry.location.display(),

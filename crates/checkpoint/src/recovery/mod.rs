@@ -79,12 +79,8 @@ impl FileSystemCheckpointStorage {
             return Err(none_intact(self, &found.skipped));
         }
         if let Some(fence) = self.fence() {
-            fence.begin(
-                found
-                    .latest
-                    .as_ref()
-                    .map_or(0, CompletedCheckpoint::checkpoint_id),
-            )?;
+            let newest = found.latest.as_ref();
+            fence.begin(newest.map_or(0, CompletedCheckpoint::checkpoint_id), takeovers)?;
         }
         Ok(found)
     }

@@ -19,8 +19,7 @@ enum At {
     Verify,
     ReadTakeovers,
     ListCheckpoints(Vec<(Epoch, Number)>),
-    ReadForRecord,
-    Record(Vec<(Epoch, Number)>),
+    Record,
     CheckBegun,
     Claim,
     CheckClaim,
@@ -29,8 +28,7 @@ enum At {
     DeleteOld(Number),
     Settle,
     SettleTake,
-    SettleRead,
-    SettleRecord(Vec<(Epoch, Number)>),
+    SettleRecord,
     SettleCheck,
     DeleteFailed,
     Stopped,
@@ -41,6 +39,8 @@ struct Process {
     at: At,
     epoch: Epoch,
     begun: bool,
+    /// The takeovers that it went by, and its own.
+    takeovers: Vec<(Epoch, Number)>,
     /// The checkpoint that it stands on: restored or confirmed.
     base: Number,
     /// The checkpoint under way.
@@ -86,6 +86,7 @@ impl World {
             at: At::ListEpochs,
             epoch: 0,
             begun: false,
+            takeovers: Vec::new(),
             base: 0,
             number: 0,
             left: checkpoints,
@@ -107,12 +108,14 @@ impl World {
         self.files.dedup();
     }
 
-    fn record(&mut self, epoch: Epoch, read: &[(Epoch, Number)], found: Number) {
+    fn record(&mut self, p: &mut Process) {
+        let epoch = p.epoch;
         let new = Takeover {
             epoch,
-            checkpoint: found,
+            checkpoint: p.base,
         };
-        self.starts.insert(epoch, pairs(&takeovers(read).and(new)));
+        p.takeovers = pairs(&takeovers(&p.takeovers).and(new));
+        self.starts.insert(epoch, p.takeovers.clone());
         self.add(EpochFile::Start(epoch));
         // One listing earlier in the program, but nobody else deletes what it keeps.
         self.files.retain(|f| f.epoch() >= epoch);
@@ -176,11 +179,11 @@ impl World {
                 let valid = |n: &&Number| !takeovers(&read).is_void(world.claims[n], **n);
                 p.base = world.complete.iter().rfind(valid).copied().unwrap_or(0);
                 p.number = world.claims.keys().last().copied().unwrap_or(0);
-                p.at = At::ReadForRecord;
+                p.takeovers = read;
+                p.at = At::Record;
             }
-            At::ReadForRecord => p.at = At::Record(world.read_takeovers()),
-            At::Record(read) => {
-                world.record(p.epoch, &read, p.base);
+            At::Record => {
+                world.record(&mut p);
                 p.at = At::CheckBegun;
             }
             At::CheckBegun if holds(&world.files, p.epoch) => {
@@ -201,6 +204,8 @@ impl World {
                     );
                 }
                 world.begun.push((p.epoch, p.base));
+                // Its output is committed now.
+                world.confirmed = world.confirmed.max(p.base);
             }
             At::Claim if p.left == 0 => p.at = At::Stopped,
             At::Claim => {
@@ -249,12 +254,11 @@ impl World {
                 } else {
                     world.add(EpochFile::Owner(next));
                     p.epoch = next;
-                    p.at = At::SettleRead;
+                    p.at = At::SettleRecord;
                 }
             }
-            At::SettleRead => p.at = At::SettleRecord(world.read_takeovers()),
-            At::SettleRecord(read) => {
-                world.record(p.epoch, &read, p.base);
+            At::SettleRecord => {
+                world.record(&mut p);
                 p.at = At::SettleCheck;
             }
             At::SettleCheck if holds(&world.files, p.epoch) => {

@@ -31,6 +31,8 @@ struct State {
     epoch: Epoch,
     /// The last epoch of which this process has written, or tried to, what it found.
     recorded: Epoch,
+    /// The takeovers on record that this process goes by, its own among them.
+    takeovers: Takeovers,
     /// Whether what was found at the takeover is on record.
     begun: bool,
     /// The newest checkpoint that exists for certain.
@@ -130,6 +132,7 @@ impl Fence {
             state: Mutex::new(State {
                 epoch,
                 recorded: 0,
+                takeovers: Takeovers::default(),
                 begun: false,
                 confirmed: 0,
                 unsure: false,
@@ -143,12 +146,17 @@ impl Fence {
         self.state().epoch
     }
 
-    /// Puts on record what was found: checkpoints of others above `found` don't count from now on, whenever they come to exist.
-    pub(crate) fn begin(&self, found: CheckpointId) -> Result<()> {
+    /// Puts on record what was found going by the takeovers `read`: checkpoints of others above `found` don't count from now on,
+    /// whenever they come to exist. What an owner that was fenced off has put on record since `read` decides nothing any more.
+    pub(crate) fn begin(&self, found: CheckpointId, read: Takeovers) -> Result<()> {
         let mut state = self.state();
         if !state.begun {
             state.recorded = state.epoch;
-            self.record(state.epoch, found, None)?;
+            let takeovers = read.and(Takeover {
+                epoch: state.epoch,
+                checkpoint: found,
+            });
+            self.record(&mut state, takeovers)?;
         }
         // Whoever took over before that was on record has not read it. And who looks again, for a restart, may have slept since:
         // what he found may be a later owner's.
@@ -166,7 +174,14 @@ impl Fence {
     pub(crate) fn uphold(&self, written: Epoch) -> Result<()> {
         let mut state = self.state();
         state.recorded = state.epoch;
-        self.record(state.epoch, 0, Some(written))?;
+        let takeovers = Takeovers {
+            takeovers: vec![Takeover {
+                epoch: state.epoch,
+                checkpoint: 0,
+            }],
+            result: Some(written),
+        };
+        self.record(&mut state, takeovers)?;
         self.check_at(&mut state)
     }
 
@@ -273,7 +288,11 @@ impl Fence {
         }
         state.epoch = next;
         state.recorded = next;
-        self.record(next, state.confirmed, None)?;
+        let takeovers = state.takeovers.and(Takeover {
+            epoch: next,
+            checkpoint: state.confirmed,
+        });
+        self.record(state, takeovers)?;
         self.check_at(state)?;
         state.unsure = false;
         Ok(())
@@ -302,23 +321,14 @@ impl Fence {
         }
     }
 
-    /// Writes what was found at a takeover, and deletes what that makes superfluous.
-    fn record(&self, epoch: Epoch, found: CheckpointId, result: Option<Epoch>) -> Result<()> {
-        let epochs = Epochs {
-            files: self.list()?,
-            folder: self.folder.clone(),
-        };
-        let takeover = Takeover {
-            epoch,
-            checkpoint: found,
-        };
-        let takeovers = Takeovers {
-            result,
-            ..epochs.takeovers()?.and(takeover)
-        };
+    /// Writes the takeovers that count from this epoch on, and deletes what that makes superfluous.
+    fn record(&self, state: &mut State, takeovers: Takeovers) -> Result<()> {
+        let epoch = state.epoch;
         let name = EpochFile::Start(epoch).name();
+        let files = self.list()?;
         self.folder.put(&name, json(&takeovers)?, false)?;
-        for old in epochs.files.iter().filter(|f| f.epoch() < epoch) {
+        state.takeovers = takeovers;
+        for old in files.iter().filter(|f| f.epoch() < epoch) {
             // One that stays is deleted at the next takeover.
             let _ = self.folder.delete_file(&old.name());
         }
