@@ -39,6 +39,7 @@ SERVICES_CRATES = -p millpond-checkpoint -p millpond-connector-kafka -p flights 
 SERVICES_TESTS = --lib --test services
 
 test-services: ## Storage on S3 and HDFS, the flights job on them under kills, and the Kafka connector, against real servers, which it installs and starts.
+	@scripts/openssl.sh
 	$(CARGO) clippy $(SERVICES_CRATES) -p millpond-cli -p millpond --features millpond/kafka --all-targets --quiet -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc -p millpond-connector-kafka --no-deps --quiet
 	$(CARGO) test $(SERVICES_CRATES) $(SERVICES_TESTS) --no-run --quiet

@@ -1,15 +1,13 @@
 //! One connection to one broker: a request goes out, its answer comes back.
 
 use super::security::Security;
+use super::tls::Stream;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
-use kafka_protocol::messages::{
-    RequestHeader, ResponseHeader, SaslAuthenticateRequest, SaslHandshakeRequest,
-};
+use kafka_protocol::messages::{RequestHeader, ResponseHeader};
 use kafka_protocol::protocol::{
     Decodable, HeaderVersion, Request, StrBytes, encode_request_header_into_buffer,
 };
 use millpond_core::{Error, Result};
-use std::io::{Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
@@ -19,7 +17,7 @@ const CLIENT_ID: &str = "millpond";
 
 /// An open connection. After an error it is of no use any more.
 pub(super) struct Connection {
-    stream: TcpStream,
+    stream: Box<dyn Stream>,
     address: String,
     correlation_id: i32,
 }
@@ -43,14 +41,21 @@ impl Connection {
         stream.set_read_timeout(Some(timeout)).map_err(failed)?;
         stream.set_write_timeout(Some(timeout)).map_err(failed)?;
         let mut connection = Connection {
-            stream,
+            stream: match &security.tls {
+                Some(tls) => tls.connect(stream, address)?,
+                None => Box::new(stream),
+            },
             address: address.to_string(),
             correlation_id: 0,
         };
-        if let Security::SaslPlain { username, password } = security {
-            connection.authenticate(username, password)?;
+        if let Some(sasl) = &security.sasl {
+            sasl.authenticate(&mut connection)?;
         }
         Ok(connection)
+    }
+
+    pub(super) fn address(&self) -> &str {
+        &self.address
     }
 
     /// Asks, and waits for the answer.
@@ -107,32 +112,10 @@ impl Connection {
         Ok(answer.into())
     }
 
-    fn authenticate(&mut self, username: &str, password: &str) -> Result<()> {
-        let handshake = SaslHandshakeRequest::default().with_mechanism(StrBytes::from_static_str("PLAIN"));
-        let answer = self.call(&handshake, 1)?;
-        if answer.error_code != 0 {
-            return Err(self.refused("the broker doesn't take SASL PLAIN here"));
-        }
-        let token = format!("\0{username}\0{password}");
-        let authenticate = SaslAuthenticateRequest::default().with_auth_bytes(Bytes::from(token));
-        let answer = self.call(&authenticate, 1)?;
-        if answer.error_code != 0 {
-            return Err(self
-                .refused("name or password is wrong")
-                .with("username", username)
-                .hint("see sasl.username and sasl.password"));
-        }
-        Ok(())
-    }
-
-    fn refused(&self, message: &'static str) -> Error {
-        Error::config("connect to Kafka", message).with("broker", &self.address)
-    }
-
     fn malformed(&self, message: &'static str) -> Error {
         Error::corrupt("ask Kafka", message)
             .with("broker", &self.address)
-            .hint("see whether a Kafka broker of version 3.0 or newer listens there, without TLS")
+            .hint("see whether a Kafka broker of version 3.0 or newer listens there, and whether security.protocol fits")
     }
 }
 

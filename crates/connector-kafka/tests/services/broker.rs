@@ -15,9 +15,33 @@ pub const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Where the broker is.
 pub fn bootstrap() -> String {
-    std::env::var("MILLPOND_KAFKA_BOOTSTRAP").unwrap_or_else(|_| {
-        panic!("MILLPOND_KAFKA_BOOTSTRAP names no broker: run `make test-services`, which starts one")
-    })
+    of_environment("MILLPOND_KAFKA_BOOTSTRAP")
+}
+
+/// What `scripts/services` says of the broker.
+pub fn of_environment(name: &str) -> String {
+    std::env::var(name)
+        .unwrap_or_else(|_| panic!("{name} is not set: run `make test-services`, which starts a broker"))
+}
+
+/// A file of certificates or keys.
+pub fn certificate(name: &str) -> String {
+    format!("{}/{name}", of_environment("MILLPOND_KAFKA_CERTIFICATES"))
+}
+
+/// Options of a client.
+pub type Properties = Vec<(&'static str, String)>;
+
+/// A login as the one user that the broker knows; its password is grist.
+pub fn login(protocol: &str, mechanism: &str, password: &str) -> Properties {
+    [
+        ("security.protocol", protocol),
+        ("sasl.mechanism", mechanism),
+        ("sasl.username", "miller"),
+        ("sasl.password", password),
+    ]
+    .map(|(key, value)| (key, value.to_string()))
+    .to_vec()
 }
 
 pub fn config() -> ClientConfig {

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `source` | offsets, partitions, watermarks, restores, and what goes wrong |
 //! | `sink` | what arrives, and when; transactions that are pending, left over, timed out |
+//! | `security` | TLS and logins |
 //! | `exactly_once` | a job from Kafka to Kafka that is killed again and again, with a broker that is, too |
 #![expect(
     clippy::unwrap_used,
@@ -14,6 +15,7 @@
 
 mod broker;
 mod exactly_once;
+mod security;
 mod sink;
 mod source;
 
@@ -56,6 +58,9 @@ fn main() {
             transactions_left_open_are_aborted_at_any_parallelism,
             a_transaction_that_timed_out_is_told,
             what_kafka_refuses_is_named;
+        security:
+            exactly_once_works_through_every_kind_of_listener,
+            who_is_not_let_in_or_not_trusted_is_named;
         exactly_once:
             a_job_that_is_killed_again_and_again_counts_each_record_once;
     ];

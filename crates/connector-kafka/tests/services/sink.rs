@@ -16,7 +16,8 @@ fn serializer(topic: &str) -> KafkaRecordSerializer<u64> {
     })
 }
 
-fn builder(topic: &str, prefix: &str) -> KafkaSinkBuilder<u64> {
+/// A sink of numbers with exactly-once delivery.
+pub fn numbers(topic: &str, prefix: &str) -> KafkaSinkBuilder<u64> {
     KafkaSink::builder()
         .bootstrap_servers(bootstrap())
         .serializer(serializer(topic))
@@ -25,7 +26,7 @@ fn builder(topic: &str, prefix: &str) -> KafkaSinkBuilder<u64> {
 }
 
 fn exactly_once(topic: &str, prefix: &str) -> Numbers {
-    for_sink(builder(topic, prefix).build().unwrap())
+    for_sink(numbers(topic, prefix).build().unwrap())
 }
 
 /// Goal: key, value, headers, timestamp and partition get to Kafka as they were said, also what isn't there.
@@ -192,7 +193,7 @@ pub fn transactions_left_open_are_aborted_at_any_parallelism() {
 pub fn a_transaction_that_timed_out_is_told() {
     let topic = topic("late", 1);
     let prefix = unique("p");
-    let quick = |prefix: &str| builder(&topic, prefix).property("transaction.timeout.ms", "1000");
+    let quick = |prefix: &str| numbers(&topic, prefix).property("transaction.timeout.ms", "1000");
     let strict = for_sink(quick(&prefix).build().unwrap());
     let mut h = strict.open().unwrap();
     h.process_element(1, 0).unwrap();
@@ -253,12 +254,12 @@ pub fn what_kafka_refuses_is_named() {
         assert_eq!(e.kind(), kind, "{e}");
         assert!(e.to_string().contains(part), "{e}");
     }
-    let too_long = builder(&there, &unique("p")).property("transaction.timeout.ms", "99999999");
+    let too_long = numbers(&there, &unique("p")).property("transaction.timeout.ms", "99999999");
     let mut h = for_sink(too_long.build().unwrap()).open().unwrap();
     let e = h.process_element(1, 0).unwrap_err();
     assert_eq!(e.kind(), ErrorKind::Config, "{e}");
     assert!(e.to_string().contains("transaction.max.timeout.ms"), "{e}");
-    let away = builder(&there, &unique("p")).bootstrap_servers("127.0.0.1:1");
+    let away = numbers(&there, &unique("p")).bootstrap_servers("127.0.0.1:1");
     let e = for_sink(away.build().unwrap()).open().err().unwrap();
     assert!(e.to_string().contains("nobody listens"), "{e}");
 }

@@ -14,9 +14,9 @@ use rdkafka::{Offset, TopicPartitionList};
 use std::time::Duration;
 
 /// A record: partition, offset, value.
-type Record = (i32, i64, u64);
+pub type Record = (i32, i64, u64);
 
-fn source() -> KafkaSourceBuilder<Record> {
+pub fn source() -> KafkaSourceBuilder<Record> {
     KafkaSource::builder()
         .bootstrap_servers(bootstrap())
         .deserializer(KafkaRecordDeserializer::new(|record, out| {
@@ -72,7 +72,7 @@ fn values(records: &[Record]) -> Vec<u64> {
     values
 }
 
-fn read_all(source: KafkaSourceBuilder<Record>) -> Vec<u64> {
+pub fn read_all(source: KafkaSourceBuilder<Record>) -> Vec<u64> {
     values(&read_to_end(&mut harness(source).open().unwrap()))
 }
 
