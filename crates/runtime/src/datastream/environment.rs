@@ -94,7 +94,8 @@ impl StreamExecutionEnvironment {
     }
 
     /// How many key groups keyed state has: `pipeline.max-parallelism`. No operator can have more tasks, and it can't be
-    /// changed while state is kept. Unset, it follows from the parallelism: 128, or more above 85 tasks.
+    /// changed while state is kept. Unset, it is what the snapshot has that the job starts from, and follows from the
+    /// parallelism where there is none: 128, or more above 85 tasks.
     pub fn set_max_parallelism(&self, max_parallelism: u32) -> &Self {
         self.set_option(options::MAX_PARALLELISM.key, max_parallelism)
     }
@@ -173,7 +174,7 @@ impl StreamExecutionEnvironment {
         let name = config.get(&options::PIPELINE_NAME)?;
         let name = name.unwrap_or_else(|| DEFAULT_JOB_NAME.to_string());
         let job_id = config.get(&options::JOB_ID)?;
-        let (vertices, edges) = translate(&inner.graph, &config, &inner.serializers)?;
+        let (vertices, edges) = translate(&inner.graph, &config)?;
         Ok(JobGraph {
             job_id: job_id.unwrap_or_else(|| JobId::from_name(&name)),
             name,

@@ -4,8 +4,7 @@ use super::node::{ErasedOutput, NodeFactory};
 use super::side_output::SideOutputEdge;
 use super::stream_graph::StreamEdge;
 use super::translate::missing_node;
-use super::{ChainFactory, Exchange, JobEdge};
-use crate::channel::ChannelSender;
+use super::{ChainFactory, Exchange, JobEdge, TaskOutput};
 use crate::operator::TaskInfo;
 use crate::task::TaskChain;
 use millpond_core::{OperatorId, Result};
@@ -28,7 +27,6 @@ enum LinkOutput {
         output: usize,
         edge: StreamEdge,
         exchange: Exchange,
-        target_max_parallelism: u32,
     },
 }
 
@@ -45,23 +43,16 @@ impl Link {
         self.outputs.push(LinkOutput::Chained { next, side_output });
     }
 
-    pub(super) fn write(
-        &mut self,
-        output: usize,
-        edge: StreamEdge,
-        target_max_parallelism: u32,
-        job_edge: Option<&JobEdge>,
-    ) {
+    pub(super) fn write(&mut self, output: usize, edge: StreamEdge, job_edge: Option<&JobEdge>) {
         self.outputs.push(LinkOutput::Written {
             output,
             edge,
             exchange: job_edge.map_or(Exchange::Forward, |e| e.exchange),
-            target_max_parallelism,
         });
     }
 
     /// What stands behind the operator, built: consumers of its results, then each of its side outputs.
-    fn build_outputs(&self, channels: &mut [Option<Vec<ChannelSender>>]) -> Result<Vec<ErasedOutput>> {
+    fn build_outputs(&self, channels: &mut [Option<TaskOutput>]) -> Result<Vec<ErasedOutput>> {
         let mut built = Vec::new();
         let mut sides: Vec<(Arc<dyn SideOutputEdge>, Vec<ErasedOutput>)> = Vec::new();
         for output in &self.outputs {
@@ -90,7 +81,7 @@ impl LinkOutput {
         }
     }
 
-    fn build(&self, channels: &mut [Option<Vec<ChannelSender>>]) -> Result<ErasedOutput> {
+    fn build(&self, channels: &mut [Option<TaskOutput>]) -> Result<ErasedOutput> {
         match self {
             LinkOutput::Chained { next, .. } => {
                 let behind = next.build_outputs(channels)?;
@@ -100,13 +91,12 @@ impl LinkOutput {
                 output,
                 edge,
                 exchange,
-                target_max_parallelism,
             } => {
-                let senders = channels
+                let output = channels
                     .get_mut(*output)
                     .and_then(Option::take)
                     .ok_or_else(missing_node)?;
-                edge.writer.create(*exchange, senders, *target_max_parallelism)
+                edge.writer.create(*exchange, output)
             }
         }
     }
@@ -124,7 +114,7 @@ impl VertexFactory {
 }
 
 impl ChainFactory for VertexFactory {
-    fn create(&self, _task: &TaskInfo, outputs: Vec<Vec<ChannelSender>>) -> Result<Box<dyn TaskChain>> {
+    fn create(&self, _task: &TaskInfo, outputs: Vec<TaskOutput>) -> Result<Box<dyn TaskChain>> {
         let mut channels: Vec<_> = outputs.into_iter().map(Some).collect();
         let behind = self.root.build_outputs(&mut channels)?;
         self.root.factory.head(self.root.id, behind)

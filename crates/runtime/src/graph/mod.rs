@@ -12,6 +12,7 @@ use crate::operator::TaskInfo;
 use crate::task::{ChannelSender, TaskChain};
 use millpond_core::{Configuration, JobId, OperatorId, Result};
 use millpond_types::SerializerRegistry;
+use node::WriterFactory;
 use std::fmt;
 use std::sync::Arc;
 
@@ -39,6 +40,8 @@ pub struct JobVertex {
     pub parallelism: u32,
     /// How many key groups its keyed state has: its parallelism can never be more.
     pub max_parallelism: u32,
+    /// Whether the job names that number. One that it doesn't name gives way to the number that a restored snapshot has.
+    pub max_parallelism_is_set: bool,
     /// Whether it begins with a source.
     pub is_source: bool,
     /// Its operators, upstream first.
@@ -84,8 +87,8 @@ pub struct JobEdge {
     pub exchange: Exchange,
     /// The name of its records' type, for people.
     pub record_type: &'static str,
-    /// Writes its records into checkpoints that overtake them; `None`: their type has no serializer.
-    pub codec: Option<Arc<dyn RecordCodec>>,
+    /// Makes the writers of its records.
+    pub(crate) writer: Arc<dyn WriterFactory>,
 }
 
 impl JobEdge {
@@ -109,6 +112,17 @@ impl fmt::Debug for JobEdge {
 }
 
 impl JobGraph {
+    /// How many key groups a vertex has.
+    pub(crate) fn max_parallelism(&self, vertex: usize) -> u32 {
+        self.vertices.get(vertex).map_or(1, |v| v.max_parallelism)
+    }
+
+    /// Writes the records of `edge` into checkpoints that overtake them; `None`: their type has no serializer.
+    pub(crate) fn codec(&self, edge: &JobEdge) -> Option<Arc<dyn RecordCodec>> {
+        edge.writer
+            .codec(&self.serializers, self.max_parallelism(edge.target))
+    }
+
     /// The edges into a vertex, in the order of its channels.
     pub fn edges_into(&self, vertex: usize) -> impl Iterator<Item = &JobEdge> {
         self.edges.iter().filter(move |e| e.target == vertex)
@@ -126,10 +140,19 @@ impl JobGraph {
 
 /// Makes the chain of one task. Called on the task's own thread, at each start.
 pub trait ChainFactory: Send + Sync {
-    /// The chain of the task `task`. `outputs` holds, for each outgoing edge of the vertex in the order of
-    /// [`JobGraph::edges`], the channels to write into (one for a forward edge, one for each target task otherwise).
+    /// The chain of the task `task`. `outputs` holds what it writes into, for each outgoing edge of the vertex in the order of
+    /// [`JobGraph::edges`].
     ///
     /// # Errors
     /// What the user's factories fail with.
-    fn create(&self, task: &TaskInfo, outputs: Vec<Vec<ChannelSender>>) -> Result<Box<dyn TaskChain>>;
+    fn create(&self, task: &TaskInfo, outputs: Vec<TaskOutput>) -> Result<Box<dyn TaskChain>>;
+}
+
+/// What a task writes into for one of the edges that leave its vertex.
+#[derive(Debug)]
+pub struct TaskOutput {
+    /// One channel for a forward edge, one for each task of the target otherwise.
+    pub channels: Vec<ChannelSender>,
+    /// How many key groups the target has.
+    pub max_parallelism: u32,
 }

@@ -4,9 +4,9 @@
 //! `Box<dyn ChainOutput<T>>` for the node's own `T`, in an [`ErasedOutput`]; only the node, and the edge that made the output,
 //! know `T`.
 
-use crate::channel::{ChannelSender, KeyGroupFunction, Partitioner, RecordWriter};
-use crate::graph::Exchange;
+use crate::channel::{KeyGroupFunction, Partitioner, RecordWriter};
 use crate::graph::side_output::{SideLink, with_sides};
+use crate::graph::{Exchange, TaskOutput};
 use crate::in_flight::{RecordCodec, StreamElementCodec};
 use crate::operator::{
     ChainLink, ChainOutput, FanOut, OneInputHead, OneInputOperator, TwoInputHead, TwoInputOperator,
@@ -158,16 +158,12 @@ pub(crate) fn never_chained(what: &'static str) -> Error {
 
 /// Makes the writer of an edge.
 pub(crate) trait WriterFactory: Send + Sync {
-    /// A writer into `channels`; the target has so many key groups.
-    fn create(
-        &self,
-        exchange: Exchange,
-        channels: Vec<ChannelSender>,
-        target_max_parallelism: u32,
-    ) -> Result<ErasedOutput>;
+    /// A writer into `output`.
+    fn create(&self, exchange: Exchange, output: TaskOutput) -> Result<ErasedOutput>;
     /// The name of the records' type, for people.
     fn record_type(&self) -> &'static str;
-    /// Writes the records into checkpoints; `None`: their type has no serializer in `serializers`.
+    /// Writes the records into checkpoints; the target has so many key groups. `None`: their type has no serializer in
+    /// `serializers`.
     fn codec(
         &self,
         serializers: &SerializerRegistry,
@@ -185,12 +181,7 @@ impl<T: Data> PlainWriter<T> {
 }
 
 impl<T: Data> WriterFactory for PlainWriter<T> {
-    fn create(
-        &self,
-        exchange: Exchange,
-        channels: Vec<ChannelSender>,
-        _target_max_parallelism: u32,
-    ) -> Result<ErasedOutput> {
+    fn create(&self, exchange: Exchange, output: TaskOutput) -> Result<ErasedOutput> {
         let partitioner = match exchange {
             Exchange::Forward => Partitioner::Forward,
             Exchange::Rebalance => Partitioner::Rebalance,
@@ -203,7 +194,7 @@ impl<T: Data> WriterFactory for PlainWriter<T> {
             }
         };
         Ok(ErasedOutput::new::<T>(Box::new(RecordWriter::new(
-            channels,
+            output.channels,
             partitioner,
         )?)))
     }
@@ -259,17 +250,12 @@ where
     K: StateKey,
     S: Fn(&T) -> K + Send + Sync + 'static,
 {
-    fn create(
-        &self,
-        _exchange: Exchange,
-        channels: Vec<ChannelSender>,
-        target_max_parallelism: u32,
-    ) -> Result<ErasedOutput> {
+    fn create(&self, _exchange: Exchange, output: TaskOutput) -> Result<ErasedOutput> {
         let partitioner = Partitioner::Hash {
-            key_group: self.key_group(target_max_parallelism),
-            max_parallelism: target_max_parallelism,
+            key_group: self.key_group(output.max_parallelism),
+            max_parallelism: output.max_parallelism,
         };
-        let writer = RecordWriter::new(channels, partitioner)?;
+        let writer = RecordWriter::new(output.channels, partitioner)?;
         Ok(ErasedOutput::new::<T>(Box::new(writer)))
     }
     fn record_type(&self) -> &'static str {

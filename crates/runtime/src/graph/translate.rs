@@ -7,7 +7,6 @@ use super::stream_graph::{ChainingStrategy, StreamEdge, StreamGraph, StreamNode}
 use super::{Exchange, JobEdge, JobVertex, OperatorDescription};
 use millpond_core::config::options;
 use millpond_core::{Configuration, Error, OperatorId, Result};
-use millpond_types::SerializerRegistry;
 use millpond_types::key_group::{MAX_PARALLELISM_LIMIT, default_max_parallelism};
 use std::sync::Arc;
 
@@ -16,6 +15,8 @@ pub(super) struct Resolved<'a> {
     pub(super) graph: &'a StreamGraph,
     /// Parallelism and max parallelism of each node.
     sizes: Vec<(u32, u32)>,
+    /// Whether the job's options name the max parallelism of operators that don't.
+    max_parallelism_is_set: bool,
     chaining: bool,
 }
 
@@ -33,6 +34,7 @@ impl<'a> Resolved<'a> {
         Ok(Resolved {
             graph,
             sizes,
+            max_parallelism_is_set: max_parallelism.is_some(),
             chaining: config.get(&options::OPERATOR_CHAINING)?.unwrap_or(true),
         })
     }
@@ -113,7 +115,6 @@ fn sizes(
 pub(crate) fn translate(
     graph: &StreamGraph,
     config: &Configuration,
-    serializers: &SerializerRegistry,
 ) -> Result<(Vec<JobVertex>, Vec<JobEdge>)> {
     if graph.nodes.is_empty() {
         return Err(Error::config("build job", "the job has no operators")
@@ -125,7 +126,6 @@ pub(crate) fn translate(
         heads: heads(&resolved),
         outputs: graph.outputs(),
         resolved,
-        serializers,
         ids,
         edges: Vec::new(),
         edges_out: Vec::new(),
@@ -152,7 +152,6 @@ fn heads(resolved: &Resolved<'_>) -> Vec<usize> {
 
 struct Translation<'a> {
     resolved: Resolved<'a>,
-    serializers: &'a SerializerRegistry,
     ids: Vec<OperatorId>,
     outputs: Vec<Vec<(usize, usize)>>,
     /// The first node of each vertex.
@@ -176,10 +175,19 @@ impl Translation<'_> {
             name: names.join(" -> "),
             parallelism,
             max_parallelism,
+            max_parallelism_is_set: self.resolved.max_parallelism_is_set
+                || self.any_names_max_parallelism(&operators),
             is_source: self.node(head)?.is_source(),
             operators,
             factory: Arc::new(VertexFactory::new(root)),
         })
+    }
+
+    fn any_names_max_parallelism(&self, operators: &[OperatorDescription]) -> bool {
+        let nodes = self.ids.iter().zip(&self.resolved.graph.nodes);
+        nodes
+            .filter(|(_, node)| node.max_parallelism.is_some())
+            .any(|(id, _)| operators.iter().any(|o| o.id == *id))
     }
 
     /// The chain from `node` on; adds its operators and the edges that leave it.
@@ -205,7 +213,7 @@ impl Translation<'_> {
                 link.chain(next, edge.side_output);
             } else {
                 let output = self.add_edge(vertex, &edge, target)?;
-                link.write(output, edge, self.resolved.sizes_of(target).1, self.edges.last());
+                link.write(output, edge, self.edges.last());
             }
         }
         Ok(link)
@@ -224,9 +232,7 @@ impl Translation<'_> {
             target_input: edge.input,
             exchange: self.resolved.exchange(edge, target),
             record_type: edge.writer.record_type(),
-            codec: edge
-                .writer
-                .codec(self.serializers, self.resolved.sizes_of(target).1),
+            writer: Arc::clone(&edge.writer),
         });
         let count = self.edges_out.get_mut(vertex).ok_or_else(missing_node)?;
         *count += 1;

@@ -15,6 +15,24 @@ use millpond_state::redistribute::redistribute_state;
 /// The restored state of each task: one entry for each operator of its vertex, in their order.
 pub(super) type Assignment = HashMap<TaskId, Vec<RestoredState>>;
 
+/// Gives each vertex whose max parallelism the job doesn't name the one that its keyed state in `snapshot` has, as
+/// `StateAssignmentOperation.checkParallelismPreconditions` does. Where that can't be, nothing changes, and [`assign`] says why.
+pub(super) fn take_over_max_parallelism(snapshot: &CheckpointMetadata, graph: &mut JobGraph) {
+    for vertex in graph.vertices.iter_mut().filter(|v| !v.max_parallelism_is_set) {
+        let with_keys = |o: &&OperatorState| o.subtasks.values().any(OperatorSubtaskState::has_keyed_state);
+        let mut of_vertex = vertex.operators.iter().filter_map(|o| snapshot.operator(o.id));
+        let stored = of_vertex.find(with_keys).map(|o| o.max_parallelism);
+        if let Some(stored) = stored.filter(|s| vertex.parallelism <= *s && *s != vertex.max_parallelism) {
+            tracing::info!(
+                operator = %vertex.name,
+                max_parallelism = stored,
+                "the max parallelism is the snapshot's, since the job doesn't name one"
+            );
+            vertex.max_parallelism = stored;
+        }
+    }
+}
+
 /// Hands the state in `snapshot` to the tasks of `graph`. State of operators that the job doesn't have is left behind if
 /// `allow_non_restored`, and refused otherwise.
 ///
@@ -64,24 +82,42 @@ fn of_operator(old: &OperatorState, vertex: &JobVertex) -> Result<Vec<OperatorSu
     let states: Vec<_> = indices
         .map(|i| old_subtasks(i).cloned().unwrap_or_default())
         .collect();
-    let has_keys = states
-        .iter()
-        .any(|s| !s.managed_keyed.is_empty() || !s.raw_keyed.is_empty());
+    let has_keys = states.iter().any(OperatorSubtaskState::has_keyed_state);
     if has_keys && old.max_parallelism != vertex.max_parallelism {
-        return Err(Error::incompatible("restore job", "the state was stored with another max parallelism")
-            .with("operator", &vertex.name)
-            .with("stored", old.max_parallelism)
-            .with("job", vertex.max_parallelism)
-            .hint(format!(
-                "set pipeline.max-parallelism to {}: keys are spread over that many key groups, and their number can't change",
-                old.max_parallelism
-            )));
+        return Err(other_key_groups(old, vertex));
     }
     Ok(redistribute_state(
         &states,
         vertex.parallelism,
         vertex.max_parallelism,
     ))
+}
+
+fn other_key_groups(old: &OperatorState, vertex: &JobVertex) -> Error {
+    let stored = old.max_parallelism;
+    let (why, hint) = if vertex.parallelism > stored {
+        (
+            "the parallelism is above the max parallelism that the state was stored with",
+            format!(
+                "lower the parallelism to {stored}: keys are spread over that many key groups, and their number can't change"
+            ),
+        )
+    } else {
+        (
+            "the state was stored with another max parallelism",
+            format!(
+                "set pipeline.max-parallelism to {stored}, or leave it unset: keys are spread over that many key groups, and \
+                 their number can't change"
+            ),
+        )
+    };
+    let operator = old.uid.as_ref().or(old.name.as_ref()).unwrap_or(&vertex.name);
+    Error::incompatible("restore job", why)
+        .with("operator", operator)
+        .with("stored", stored)
+        .with("parallelism", vertex.parallelism)
+        .with("job", vertex.max_parallelism)
+        .hint(hint)
 }
 
 fn refuse_unclaimed(snapshot: &CheckpointMetadata, graph: &JobGraph, allow: bool) -> Result<()> {

@@ -3,8 +3,8 @@
 use super::host::JobHost;
 use super::in_flight::{InFlight, fan_in};
 use super::task_view::{TaskState, TaskView};
-use crate::channel::{ChannelSender, GateConfig, InputGate, TaskMailbox};
-use crate::graph::{Exchange, JobGraph};
+use crate::channel::{GateConfig, InputGate, TaskMailbox};
+use crate::graph::{Exchange, JobGraph, TaskOutput};
 use crate::in_flight::InputChannel;
 use crate::operator::{OperatorMetrics, RestoredState, TaskInfo};
 use crate::task::{OperatorDeployment, TaskCheckpointing, TaskControl, TaskDeployment, TaskEventSink};
@@ -221,7 +221,7 @@ fn deployment(
     attempts: Attempts,
     id: TaskId,
     gate: InputGate,
-    outputs: Vec<Vec<ChannelSender>>,
+    outputs: Vec<TaskOutput>,
 ) -> Result<TaskDeployment> {
     let vertex = plan
         .graph
@@ -278,9 +278,10 @@ fn channels_of(graph: &JobGraph, vertex: usize) -> Vec<InputChannel> {
     (0..)
         .zip(graph.edges_into(vertex))
         .flat_map(|(gate, edge)| {
+            let codec = graph.codec(edge);
             (0..fan_in(graph, edge) as u32).map(move |channel| InputChannel {
                 info: InputChannelInfo { gate, channel },
-                codec: edge.codec.clone(),
+                codec: codec.clone(),
             })
         })
         .collect()
@@ -297,11 +298,7 @@ fn inputs_of(graph: &JobGraph, vertex: usize) -> Vec<usize> {
 }
 
 /// The senders of task `id`, for each outgoing edge of its vertex.
-fn connect(
-    graph: &JobGraph,
-    id: TaskId,
-    gates: &HashMap<TaskId, InputGate>,
-) -> Result<Vec<Vec<ChannelSender>>> {
+fn connect(graph: &JobGraph, id: TaskId, gates: &HashMap<TaskId, InputGate>) -> Result<Vec<TaskOutput>> {
     let own = gates.get(&id).ok_or_else(|| wiring("no gate", id))?;
     let mut outputs = Vec::new();
     for (number, edge) in graph
@@ -332,7 +329,10 @@ fn connect(
                 .ok_or_else(|| wiring("no gate", target))?
                 .connect(channel, own)
         });
-        outputs.push(senders.collect::<Result<Vec<_>>>()?);
+        outputs.push(TaskOutput {
+            channels: senders.collect::<Result<_>>()?,
+            max_parallelism: graph.max_parallelism(edge.target),
+        });
     }
     Ok(outputs)
 }

@@ -42,7 +42,7 @@ pub(super) fn assign(snapshot: &CheckpointMetadata, graph: &JobGraph) -> Result<
     let mut assigned = InFlight::default();
     for (channel, parts) in channels_of(snapshot, graph)? {
         let edge = edge_at(graph, channel.edge)?;
-        if edge.codec.is_none() {
+        if graph.codec(edge).is_none() {
             return Err(without_serializer(graph, edge));
         }
         let first: usize = graph
@@ -166,7 +166,7 @@ fn owners(
     old: Option<&OperatorState>,
 ) -> Vec<(u32, Option<KeyGroupRange>)> {
     let parallelism = parallelism(graph, edge.target);
-    let max_parallelism = graph.vertices.get(edge.target).map_or(1, |v| v.max_parallelism);
+    let max_parallelism = graph.max_parallelism(edge.target);
     let is_same = old.is_some_and(|o| o.parallelism == parallelism && o.max_parallelism == max_parallelism);
     if is_same {
         return vec![(old_subtask, None)];
@@ -242,7 +242,11 @@ fn wrong_exchange(graph: &JobGraph, edge: &JobEdge) -> Error {
 /// Config naming the first that has none.
 pub(super) fn check_serializers(graph: &JobGraph) -> Result<()> {
     let overtaken = |e: &&JobEdge| graph.supports_unaligned_checkpoints(e.target);
-    let missing = graph.edges.iter().filter(overtaken).find(|e| e.codec.is_none());
+    let missing = graph
+        .edges
+        .iter()
+        .filter(overtaken)
+        .find(|e| graph.codec(e).is_none());
     missing.map_or(Ok(()), |edge| Err(without_serializer(graph, edge)))
 }
 

@@ -76,7 +76,7 @@ pub fn submit(graph: JobGraph, clock: Arc<dyn Clock>) -> Result<JobHandle> {
 
 /// All of [`submit`] that comes before anything runs. Without a master the job has come to its end before.
 pub(crate) fn prepare(
-    graph: JobGraph,
+    mut graph: JobGraph,
     clock: Arc<dyn Clock>,
     host: Arc<dyn JobHost>,
 ) -> Result<(JobHandle, Option<Master>)> {
@@ -99,6 +99,8 @@ pub(crate) fn prepare(
     }
     let start = start::find(&storage, &settings)?;
     if let Some(snapshot) = &start.snapshot {
+        assign::take_over_max_parallelism(snapshot.metadata(), &mut graph);
+        view.set_max_parallelism(&graph);
         // What doesn't fit is said before anything runs.
         assign::assign(snapshot.metadata(), &graph, settings.allow_non_restored)?;
         in_flight::assign(snapshot.metadata(), &graph)?;

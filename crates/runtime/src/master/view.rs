@@ -23,7 +23,6 @@ pub(super) struct JobView {
     name: String,
     start_ms: i64,
     start_nanos: u64,
-    vertices: Vec<VertexDetails>,
     /// For each vertex, its operators' ids and names.
     operators: Vec<Vec<(String, String)>>,
     clock: Arc<dyn Clock>,
@@ -32,6 +31,7 @@ pub(super) struct JobView {
 }
 
 struct Inner {
+    vertices: Vec<VertexDetails>,
     status: JobStatus,
     timestamps: HashMap<&'static str, i64>,
     /// When it entered the status, and when it last ceased to run, by the monotonic clock.
@@ -75,7 +75,6 @@ impl JobView {
             name: graph.name.clone(),
             start_ms: now_ms,
             start_nanos: clock.monotonic_nanos(),
-            vertices: vertices.collect(),
             operators: graph
                 .vertices
                 .iter()
@@ -87,6 +86,7 @@ impl JobView {
                 })
                 .collect(),
             inner: Mutex::new(Inner {
+                vertices: vertices.collect(),
                 status: JobStatus::Initializing,
                 timestamps: HashMap::from_iter([(JobStatus::Initializing.as_str(), now_ms)]),
                 status_since_nanos: clock.monotonic_nanos(),
@@ -103,6 +103,14 @@ impl JobView {
             ended: Condvar::new(),
             clock,
         })
+    }
+
+    /// Takes over what the snapshot settled that the job starts from.
+    pub(super) fn set_max_parallelism(&self, graph: &JobGraph) {
+        let mut inner = self.lock();
+        for (details, vertex) in inner.vertices.iter_mut().zip(&graph.vertices) {
+            details.max_parallelism = vertex.max_parallelism;
+        }
     }
 
     pub(super) fn status(&self) -> JobStatus {
@@ -223,14 +231,14 @@ impl JobView {
             tasks: inner
                 .tasks
                 .iter()
-                .map(|task| self.subtask_metrics(task, now_nanos))
+                .map(|task| self.subtask_metrics(&inner.vertices, task, now_nanos))
                 .collect(),
         }
     }
 
-    fn subtask_metrics(&self, task: &TaskView, now_nanos: u64) -> SubtaskMetrics {
+    fn subtask_metrics(&self, vertices: &[VertexDetails], task: &TaskView, now_nanos: u64) -> SubtaskMetrics {
         let number = task.id.vertex as usize;
-        let vertex = self.vertices.get(number);
+        let vertex = vertices.get(number);
         let names = self.operators.get(number).into_iter().flatten();
         let operators = names.zip(task.operators.iter().zip(&task.operator_rates));
         SubtaskMetrics {
@@ -264,7 +272,7 @@ impl JobView {
             restarts: inner.restarts,
             full_restarts: inner.full_restarts,
             root_exception: inner.root_exception.clone(),
-            vertices: self
+            vertices: inner
                 .vertices
                 .iter()
                 .enumerate()

@@ -4,6 +4,7 @@
 //! *Frozen*: a stop with savepoint took its snapshot, and nothing may be emitted that the savepoint doesn't know.
 //! *Blocked*: an output is full; only messages are handled.
 
+use super::TaskChain;
 use super::checkpointing::{Alignment, Reporter, SubtaskCheckpoints};
 use super::deployment::TaskDeployment;
 use super::event::{TaskControl, TaskEventKind};
@@ -13,10 +14,9 @@ use super::stream_task::Step;
 use super::visit::{
     broadcast, each_operator, flush, next_processing_timer, outputs_available, use_idle_time,
 };
-use super::{ChannelSender, TaskChain};
 use crate::channel::{GateItem, InputGate};
 use crate::element::{RecordBatch, StreamElement, WatermarkStatus};
-use crate::graph::ChainFactory;
+use crate::graph::{ChainFactory, TaskOutput};
 use crate::in_flight::InFlightRecorder;
 use crate::operator::{TaskInfo, VisitOrder};
 use crate::watermark::{StatusWatermarkValve, ValveOutput};
@@ -60,7 +60,7 @@ pub(super) struct TaskCore {
 type Parts = (
     TaskCore,
     Arc<dyn ChainFactory>,
-    Vec<Vec<ChannelSender>>,
+    Vec<TaskOutput>,
     Arc<Configuration>,
 );
 

@@ -1,8 +1,8 @@
 //! All that a task needs to start: put together by the master, the same for a thread and for the seeded scheduler.
 
 use super::event::TaskEvent;
-use crate::channel::{ChannelSender, InputGate};
-use crate::graph::{ChainFactory, OperatorDescription};
+use crate::channel::InputGate;
+use crate::graph::{ChainFactory, OperatorDescription, TaskOutput};
 use crate::in_flight::{InputChannel, RestoredChannel};
 use crate::operator::{OperatorMetrics, RestoredState, TaskInfo};
 use millpond_checkpoint::barrier::{CheckpointBarrier, CheckpointingMode};
@@ -86,7 +86,7 @@ pub struct TaskDeployment {
     /// Records in flight of the snapshot that it is restored from.
     pub in_flight: Vec<RestoredChannel>,
     /// Its outputs, as [`ChainFactory::create`] wants them.
-    pub outputs: Vec<Vec<ChannelSender>>,
+    pub outputs: Vec<TaskOutput>,
     /// Its part in checkpoints.
     pub checkpointing: TaskCheckpointing,
     /// The clock.

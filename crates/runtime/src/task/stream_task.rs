@@ -5,9 +5,9 @@ use super::core::TaskCore;
 use super::deployment::TaskDeployment;
 use super::event::TaskEventKind;
 use super::visit::each_operator;
-use super::{ChannelSender, TaskChain, TaskMetrics};
+use super::{TaskChain, TaskMetrics};
 use crate::channel::TaskSignal;
-use crate::graph::ChainFactory;
+use crate::graph::{ChainFactory, TaskOutput};
 use crate::in_flight::{InputChannel, RestoredChannel, read_channels};
 use crate::operator::{OperatorContext, TaskInfo, VisitOrder};
 use millpond_checkpoint::coordinator::TaskId;
@@ -55,7 +55,7 @@ pub struct StreamTask {
 /// What only opening needs.
 struct Start {
     factory: Arc<dyn ChainFactory>,
-    outputs: Vec<Vec<ChannelSender>>,
+    outputs: Vec<TaskOutput>,
     contexts: HashMap<OperatorId, OperatorContext>,
     config: Arc<Configuration>,
     channels: Vec<InputChannel>,

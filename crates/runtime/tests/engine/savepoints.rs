@@ -4,7 +4,8 @@ use super::{checkpoints, count_into, environment, expected_counts, numbers, occu
 use millpond_api::WatermarkStrategy;
 use millpond_connectors::{CollectSink, DataGeneratorSource};
 use millpond_core::ErrorKind;
-use millpond_runtime::master::JobStatus;
+use millpond_runtime::datastream::StreamExecutionEnvironment;
+use millpond_runtime::master::{JobDetails, JobStatus};
 
 fn stop_and_continue(parallelisms: &[u32]) {
     let dir = tempfile::tempdir().unwrap();
@@ -46,6 +47,58 @@ fn stop_and_continue(parallelisms: &[u32]) {
 fn a_job_stopped_with_a_savepoint_goes_on_at_any_parallelism() {
     stop_and_continue(&[2, 3, 1]);
     stop_and_continue(&[1, 4]);
+}
+
+/// Goal: a job that doesn't name its max parallelism takes that of the snapshot, keeps it, and is told why where it can't.
+/// Method: a job with 31 key groups is stopped and goes on twice without naming them, at other parallelisms.
+#[test]
+fn the_max_parallelism_is_the_snapshots_unless_the_job_names_another() {
+    let dir = tempfile::tempdir().unwrap();
+    let sink = CollectSink::exactly_once();
+    let job = |parallelism, from: Option<&str>| {
+        let env = environment(parallelism);
+        if let Some(path) = from {
+            env.set_option("execution.state-recovery.path", path);
+        }
+        let rate = if parallelism == 1 { 1_000_000 } else { 10_000 };
+        count_into(&numbers(&env, Some(12_000), rate), &sink);
+        env
+    };
+    let stop = |env: StreamExecutionEnvironment| {
+        let job = env.execute_async("keyed").unwrap();
+        checkpoints(&job, 3);
+        let target = Some(dir.path().display().to_string());
+        let savepoint = job.stop_with_savepoint(false, target).wait().unwrap();
+        (key_groups(&job.wait().unwrap().details), savepoint.path)
+    };
+    let first = job(2, None);
+    first.set_max_parallelism(31);
+    let (groups, first) = stop(first);
+    assert_eq!(groups, 31);
+    let (groups, second) = stop(job(3, Some(&first)));
+    assert_eq!(groups, 31, "not 128");
+
+    let other = job(2, Some(&second));
+    other.set_max_parallelism(64);
+    let hint_of = |env: StreamExecutionEnvironment| {
+        let error = env.execute("keyed").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Incompatible, "{error}");
+        error.to_string()
+    };
+    let error = hint_of(other);
+    assert!(error.contains("set pipeline.max-parallelism to 31"), "{error}");
+    let error = hint_of(job(32, Some(&second)));
+    assert!(error.contains("lower the parallelism to 31"), "{error}");
+
+    let result = job(1, Some(&second)).execute("keyed").unwrap();
+    assert_eq!(key_groups(&result.details), 31);
+    assert_eq!(occurrences(sink.collected()), expected_counts(12_000));
+}
+
+/// How many key groups the counting operator has.
+fn key_groups(details: &JobDetails) -> u32 {
+    let counting = details.vertices.iter().find(|v| !v.is_source).unwrap();
+    counting.max_parallelism
 }
 
 #[test]

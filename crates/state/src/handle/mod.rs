@@ -53,6 +53,10 @@ impl OperatorSubtaskState {
             .map(|h| &h.stream)
             .chain(keyed.flat_map(KeyedStateHandle::streams))
     }
+    /// Whether it holds state of keys, managed or raw: only such state depends on how many key groups there are.
+    pub fn has_keyed_state(&self) -> bool {
+        !self.managed_keyed.is_empty() || !self.raw_keyed.is_empty()
+    }
     /// The bytes that the state takes, shared files counted in full (Flink's `stateSize`).
     pub fn state_size(&self) -> u64 {
         let state: u64 = self.state_streams().map(StreamStateHandle::size).sum();

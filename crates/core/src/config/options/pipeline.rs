@@ -13,7 +13,7 @@ options! {
     PARALLELISM_DEFAULT: u32 = "parallelism.default", Some("1"), positive,
         "how many tasks an operator runs as, from 1 to 32768";
     MAX_PARALLELISM: u32 = "pipeline.max-parallelism", None, positive,
-        "how many key groups keyed state has, from 1 to 32768: no operator can ever have more tasks, and it can't be changed while state is kept; by default 128, more for a high parallelism";
+        "how many key groups keyed state has, from 1 to 32768: no operator can ever have more tasks, and it can't be changed while state is kept; by default what the snapshot has that the job starts from, else 128, more for a high parallelism";
     OPERATOR_CHAINING: bool = "pipeline.operator-chaining.enabled", Some("true"), parse_bool,
         "whether operators that need no exchange between them share a task";
     BUFFER_TIMEOUT: Duration = "execution.buffer-timeout.interval" or "execution.buffer-timeout", Some("100 ms"), parse_duration,

@@ -32,7 +32,7 @@ impl Bench {
             let TaskDeployment {
                 gate, mut outputs, ..
             } = source;
-            senders.push(outputs.remove(0).remove(0));
+            senders.push(outputs.remove(0).channels.remove(0));
             gates.push(gate);
         }
         Bench {

@@ -2,7 +2,7 @@
 
 use crate::channel::{GateConfig, InputGate, Partitioner, RecordWriter, SendMode};
 use crate::element::{RecordBatch, WatermarkStatus};
-use crate::graph::{ChainFactory, Exchange, OperatorDescription};
+use crate::graph::{ChainFactory, Exchange, OperatorDescription, TaskOutput};
 use crate::in_flight::{ChannelPart, InputChannel, RestoredChannel, StreamElementCodec};
 use crate::operator::{
     ChainLink, ChainOutput, ChainVisitor, ChainedOperator, OneInputHead, OneInputOperator, OperatorContext,
@@ -389,9 +389,9 @@ pub(super) struct Factory<F>(pub(super) F);
 
 impl<F> ChainFactory for Factory<F>
 where
-    F: Fn(&TaskInfo, Vec<Vec<ChannelSender>>) -> Result<Box<dyn TaskChain>> + Send + Sync,
+    F: Fn(&TaskInfo, Vec<TaskOutput>) -> Result<Box<dyn TaskChain>> + Send + Sync,
 {
-    fn create(&self, task: &TaskInfo, outputs: Vec<Vec<ChannelSender>>) -> Result<Box<dyn TaskChain>> {
+    fn create(&self, task: &TaskInfo, outputs: Vec<TaskOutput>) -> Result<Box<dyn TaskChain>> {
         (self.0)(task, outputs)
     }
 }
@@ -499,10 +499,17 @@ impl Job {
             mailboxes: BTreeMap::new(),
             events: events.clone(),
         };
-        let all = sources
-            .into_iter()
-            .zip(outputs)
-            .map(|(gate, out)| (0, gate, vec![out]));
+        let all = sources.into_iter().zip(outputs).map(|(gate, channels)| {
+            let max_parallelism = MAX_PARALLELISM;
+            (
+                0,
+                gate,
+                vec![TaskOutput {
+                    channels,
+                    max_parallelism,
+                }],
+            )
+        });
         let all = all.chain(sinks.into_iter().map(|gate| (1, gate, Vec::new())));
         let mut subtasks = [0, 0];
         for (vertex, gate, outputs) in all {
@@ -523,7 +530,7 @@ impl Job {
         &self,
         id: TaskId,
         gate: InputGate,
-        outputs: Vec<Vec<ChannelSender>>,
+        outputs: Vec<TaskOutput>,
         clock: Arc<dyn Clock>,
         executor: Arc<dyn SnapshotExecutor>,
         events: Arc<Mutex<Vec<TaskEvent>>>,
@@ -605,24 +612,22 @@ impl Job {
 
     fn source_factory(&self, operator: OperatorId) -> Arc<dyn ChainFactory> {
         let (log, exchange, numbers) = (self.log.clone(), self.exchange, self.numbers);
-        Arc::new(Factory(
-            move |task: &TaskInfo, mut outputs: Vec<Vec<ChannelSender>>| {
-                let partitioner = match exchange {
-                    Exchange::Forward => Partitioner::Forward,
-                    Exchange::Rebalance => Partitioner::Rebalance,
-                    Exchange::Broadcast => Partitioner::broadcast(),
-                    Exchange::Hash => Partitioner::hash(MAX_PARALLELISM, key_group),
-                };
-                let writer = RecordWriter::new(outputs.remove(0), partitioner)?.with_batch_size(5);
-                Ok(Numbers::chain(
-                    task,
-                    numbers,
-                    operator,
-                    log.clone(),
-                    Box::new(writer),
-                ))
-            },
-        ))
+        Arc::new(Factory(move |task: &TaskInfo, mut outputs: Vec<TaskOutput>| {
+            let partitioner = match exchange {
+                Exchange::Forward => Partitioner::Forward,
+                Exchange::Rebalance => Partitioner::Rebalance,
+                Exchange::Broadcast => Partitioner::broadcast(),
+                Exchange::Hash => Partitioner::hash(MAX_PARALLELISM, key_group),
+            };
+            let writer = RecordWriter::new(outputs.remove(0).channels, partitioner)?.with_batch_size(5);
+            Ok(Numbers::chain(
+                task,
+                numbers,
+                operator,
+                log.clone(),
+                Box::new(writer),
+            ))
+        }))
     }
 
     fn sink_factory(&self, operator: OperatorId) -> Arc<dyn ChainFactory> {
