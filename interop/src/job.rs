@@ -29,6 +29,9 @@ pub const BACKENDS: &[&str] = if cfg!(feature = "rocksdb") {
     &["hashmap"]
 };
 
+/// At this parallelism savepoints are compressed; at others they are not. The same as in `Main.java`.
+const COMPRESSED_PARALLELISM: u32 = 3;
+
 /// What a job runs with.
 #[derive(Clone, Copy, Debug)]
 pub struct Setup {
@@ -117,6 +120,10 @@ fn environment(setup: Setup) -> StreamExecutionEnvironment {
     let env = StreamExecutionEnvironment::get_execution_environment();
     env.set_parallelism(setup.parallelism).set_max_parallelism(128);
     env.set_option("state.backend.type", setup.backend);
+    env.set_option(
+        "execution.checkpointing.snapshot-compression",
+        setup.parallelism == COMPRESSED_PARALLELISM,
+    );
     env
 }
 

@@ -1,6 +1,6 @@
 //! Savepoints that Flink wrote, restored without Flink: `golden/` holds them as they left Flink, and beside them what Flink
 //! found in its own. `flink-{release}-{backend}-{parallelism}` were stopped by `make flink-it`; those of parallelism 1 have
-//! their state in files, those of 2 in `_metadata`.
+//! their state in files, the others in `_metadata`; that of 3 is compressed.
 use millpond::checkpoint::metadata::CheckpointMetadata;
 use millpond_interop::compare::compare;
 use millpond_interop::flink::read_lines;
@@ -8,10 +8,11 @@ use millpond_interop::job::{self, BACKENDS, Setup};
 use std::path::{Path, PathBuf};
 
 /// The savepoints, and the parallelism that each was written at.
-const SAVEPOINTS: [(&str, u32); 4] = [
+const SAVEPOINTS: [(&str, u32); 5] = [
     ("flink-1.20.0-hashmap-1", 1),
     ("flink-1.20.0-rocksdb-2", 2),
     ("flink-2.3.0-hashmap-1", 1),
+    ("flink-2.3.0-hashmap-3", 3),
     ("flink-2.3.0-rocksdb-2", 2),
 ];
 

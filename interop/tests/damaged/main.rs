@@ -1,5 +1,5 @@
 //! Damaged and invented bytes before each reader of what Flink or Millpond wrote: `_metadata`, keyed streams (canonical ones and the
-//! manifests of incremental heap snapshots), operator state and serializer snapshots.
+//! manifests of incremental heap snapshots), operator state, both also compressed, and serializer snapshots.
 //!
 //! Whatever the bytes, a reader answers or refuses with an error that says where; it never panics, hangs, or allocates more than the
 //! input justifies. The bytes are real files of Flink's (`golden/`) and of the HashMap backend, mutated, and noise. The seed is fixed, so
@@ -52,7 +52,7 @@ impl Drop for Announce {
 
 /// Whether the error says where in the bytes it is.
 fn says_where(error: &Error) -> bool {
-    ["at", "offset", "entry_at"]
+    ["at", "offset", "entry_at", "chunk_at"]
         .iter()
         .any(|key| error.context(key).is_some())
 }
@@ -138,6 +138,16 @@ fn serializer_snapshots_are_read_or_refused() {
 #[test]
 fn canonical_keyed_streams_are_read_or_refused() {
     run(readers::keyed_streams);
+}
+
+#[test]
+fn compressed_keyed_streams_are_read_or_refused() {
+    run(readers::compressed_keyed_streams);
+}
+
+#[test]
+fn compressed_operator_state_is_read_or_refused() {
+    run(readers::compressed_operator_state);
 }
 
 #[test]

@@ -26,11 +26,17 @@ pub struct Reader {
     pub read: Box<Read>,
 }
 
-const SAVEPOINTS: [&str; 4] = [
+/// A savepoint whose streams are not compressed.
+const UNCOMPRESSED: &str = "flink-2.3.0-hashmap-1";
+/// One whose streams are.
+const COMPRESSED: &str = "flink-2.3.0-hashmap-3";
+
+const SAVEPOINTS: [&str; 5] = [
     "flink-1.20.0-hashmap-1",
     "flink-1.20.0-rocksdb-2",
-    "flink-2.3.0-hashmap-1",
+    UNCOMPRESSED,
     "flink-2.3.0-rocksdb-2",
+    COMPRESSED,
 ];
 
 fn golden(name: &str) -> String {
@@ -74,12 +80,13 @@ fn inline(bytes: Vec<u8>) -> StreamStateHandle {
     })
 }
 
-/// A stream of Flink's, by the uid of its operator.
+/// A stream of one of Flink's savepoints, by the uid of its operator.
 fn stream_of_flink<H>(
+    savepoint: &str,
     uid: &str,
     handle: impl Fn(&OperatorSubtaskState) -> (H, StreamStateHandle),
 ) -> (H, Vec<u8>) {
-    let savepoint = load_savepoint(&golden("flink-2.3.0-hashmap-1")).unwrap();
+    let savepoint = load_savepoint(&golden(savepoint)).unwrap();
     let operator = savepoint.metadata().operator(OperatorId::from_uid(uid)).unwrap();
     let (handle, stream) = handle(operator.subtasks.get(&0).unwrap());
     let bytes = savepoint
@@ -117,12 +124,22 @@ fn parameters() -> KeyedStateBackendParameters<String> {
 }
 
 pub fn keyed_streams() -> Reader {
-    let (handle, bytes) = stream_of_flink("by-string", |state| match state.managed_keyed.as_slice() {
-        [KeyedStateHandle::KeyGroups(handle)] => (handle.clone(), handle.stream.clone()),
-        _ => panic!("one canonical stream"),
+    keyed_stream_of("canonical keyed stream", UNCOMPRESSED)
+}
+
+pub fn compressed_keyed_streams() -> Reader {
+    keyed_stream_of("compressed keyed stream", COMPRESSED)
+}
+
+fn keyed_stream_of(name: &'static str, savepoint: &str) -> Reader {
+    let (handle, bytes) = stream_of_flink(savepoint, "by-string", |state| {
+        match state.managed_keyed.as_slice() {
+            [KeyedStateHandle::KeyGroups(handle)] => (handle.clone(), handle.stream.clone()),
+            _ => panic!("one canonical stream"),
+        }
     });
     Reader {
-        name: "canonical keyed stream",
+        name,
         inputs: vec![bytes],
         read: Box::new(move |bytes| {
             let mut handle = handle.clone();
@@ -182,12 +199,22 @@ pub fn heap_manifests() -> Reader {
 }
 
 pub fn operator_state() -> Reader {
-    let (handle, bytes) = stream_of_flink("by-string", |state| match state.managed_operator.as_slice() {
-        [handle] => (handle.clone(), handle.stream.clone()),
-        _ => panic!("one stream"),
+    operator_state_of("operator state", UNCOMPRESSED)
+}
+
+pub fn compressed_operator_state() -> Reader {
+    operator_state_of("compressed operator state", COMPRESSED)
+}
+
+fn operator_state_of(name: &'static str, savepoint: &str) -> Reader {
+    let (handle, bytes) = stream_of_flink(savepoint, "by-string", |state| {
+        match state.managed_operator.as_slice() {
+            [handle] => (handle.clone(), handle.stream.clone()),
+            _ => panic!("one stream"),
+        }
     });
     Reader {
-        name: "operator state",
+        name,
         inputs: vec![bytes],
         read: Box::new(move |bytes| {
             let handle = OperatorStateHandle {

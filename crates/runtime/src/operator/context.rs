@@ -2,11 +2,13 @@
 
 use super::WatermarkGauge;
 use millpond_api::function::MetricGroup;
+use millpond_core::config::options;
 use millpond_core::host::Clock;
-use millpond_core::{Configuration, JobId, OperatorId};
+use millpond_core::{Configuration, JobId, OperatorId, Result};
 use millpond_state::gauge::Gauges;
 use millpond_state::handle::OperatorSubtaskState;
 use millpond_state::metrics::StateMetrics;
+use millpond_state::operator_state::OperatorStateBackend;
 use millpond_state::stream::StateHandleReader;
 use millpond_types::SerializerRegistry;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -106,4 +108,29 @@ pub struct OperatorContext {
     pub checkpointing_enabled: bool,
     /// Its counters.
     pub metrics: Arc<OperatorMetrics>,
+}
+
+impl OperatorContext {
+    /// The instance's operator state, with what was restored of it.
+    ///
+    /// # Errors
+    /// As [`OperatorStateBackend::restore`]; Config when an option is wrong.
+    pub fn operator_state(&self) -> Result<OperatorStateBackend> {
+        let restored = self
+            .restored
+            .as_ref()
+            .map(|r| r.state.managed_operator.as_slice());
+        let backend = OperatorStateBackend::restore(restored.unwrap_or_default(), &*self.state_reader)?;
+        Ok(backend
+            .with_serializers(Arc::clone(&self.serializers))
+            .compressed(self.compresses_snapshots()?))
+    }
+
+    /// Whether snapshots are compressed: `execution.checkpointing.snapshot-compression`.
+    ///
+    /// # Errors
+    /// Config when the option is wrong.
+    pub fn compresses_snapshots(&self) -> Result<bool> {
+        Ok(self.config.get(&options::SNAPSHOT_COMPRESSION)?.unwrap_or(false))
+    }
 }

@@ -37,11 +37,9 @@ impl Opened {
         side_outputs: &SideOutputs,
         open: impl FnOnce(&mut RuntimeContext<'_>) -> Result<()>,
     ) -> Result<Self> {
-        let restored = ctx.restored.as_ref().map(|r| r.state.managed_operator.as_slice());
         let mut opened = Opened {
             name: ctx.operator_name.clone(),
-            state: OperatorStateBackend::restore(restored.unwrap_or_default(), &*ctx.state_reader)?
-                .with_serializers(Arc::clone(&ctx.serializers)),
+            state: ctx.operator_state()?,
             clock: Arc::clone(&ctx.clock),
             watermark: i64::MIN,
             meter: Meter::of(ctx),

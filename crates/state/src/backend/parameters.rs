@@ -18,6 +18,8 @@ pub struct KeyedStateBackendParameters<K> {
     pub max_parallelism: u32,
     /// Whether checkpoints are incremental. Flink's `execution.checkpointing.incremental`.
     pub incremental: bool,
+    /// Whether snapshots are compressed. Flink's `execution.checkpointing.snapshot-compression`.
+    pub compressed: bool,
     /// The serializers that the job registered for its types.
     pub serializers: Arc<SerializerRegistry>,
     /// Names this backend instance among all that ever wrote for the operator; a UUID in text form.
@@ -40,6 +42,7 @@ impl<K: StateKey> KeyedStateBackendParameters<K> {
             key_group_range,
             max_parallelism,
             incremental: false,
+            compressed: false,
             serializers: Arc::default(),
             backend_id: fresh_backend_id(),
             ttl_clock: SystemClock::shared(),
@@ -53,6 +56,13 @@ impl<K: StateKey> KeyedStateBackendParameters<K> {
     #[must_use]
     pub fn incremental(mut self, incremental: bool) -> Self {
         self.incremental = incremental;
+        self
+    }
+
+    /// The same with snapshots compressed or not.
+    #[must_use]
+    pub fn compressed(mut self, compressed: bool) -> Self {
+        self.compressed = compressed;
         self
     }
 

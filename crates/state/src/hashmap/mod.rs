@@ -196,6 +196,7 @@ impl<K: StateKey> HashMapKeyedStateBackend<K> {
             key_serializer: self.parameters.key_serializer.snapshot(),
             range: self.parameters.key_group_range,
             max_parallelism: self.parameters.max_parallelism,
+            compressed: self.parameters.compressed,
         };
         let size = Arc::clone(&self.state_size_bytes);
         let incremental = (kind == SnapshotKind::Checkpoint && self.parameters.incremental)

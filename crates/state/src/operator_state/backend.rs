@@ -43,6 +43,7 @@ pub struct OperatorStateBackend {
     open: BTreeMap<String, Rc<dyn OpenState>>,
     restored: BTreeMap<String, RestoredState>,
     serializers: Arc<SerializerRegistry>,
+    compressed: bool,
 }
 
 impl OperatorStateBackend {
@@ -61,6 +62,7 @@ impl OperatorStateBackend {
             open: BTreeMap::new(),
             restored: restored::read_all(handles, reader)?,
             serializers: Arc::default(),
+            compressed: false,
         })
     }
 
@@ -68,6 +70,14 @@ impl OperatorStateBackend {
     #[must_use]
     pub fn with_serializers(mut self, serializers: Arc<SerializerRegistry>) -> Self {
         self.serializers = serializers;
+        self
+    }
+
+    /// The same with snapshots compressed or not: Flink's `execution.checkpointing.snapshot-compression`. Each element is compressed
+    /// by itself, so that little is gained where they are small.
+    #[must_use]
+    pub fn compressed(mut self, compressed: bool) -> Self {
+        self.compressed = compressed;
         self
     }
 
@@ -133,6 +143,7 @@ impl OperatorStateBackend {
             .map(|s| Box::new(s.clone()) as Box<dyn FrozenState>);
         OperatorStateSnapshot {
             states: self.open.values().map(|s| s.freeze()).chain(unopened).collect(),
+            compressed: self.compressed,
         }
     }
 

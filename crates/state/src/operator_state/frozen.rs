@@ -3,6 +3,7 @@
 use super::meta::Header;
 use crate::handle::{OperatorStateHandle, OperatorStateMeta, OperatorStateMode};
 use crate::snapshot::StateMetaInfoSnapshot;
+use crate::snapshot::compression::Compressor;
 use crate::stream::{CheckpointOutputStream, CheckpointStreamFactory, CheckpointedStateScope};
 use millpond_core::{Error, Result};
 use millpond_types::DataOutput;
@@ -26,12 +27,15 @@ pub(super) trait FrozenState: Send {
 /// later does not show in it.
 pub struct OperatorStateSnapshot {
     pub(super) states: Vec<Box<dyn FrozenState>>,
+    pub(super) compressed: bool,
 }
 
 /// Writes elements one after the other, and knows where each begins.
 pub(super) struct ElementWriter {
     stream: Box<dyn CheckpointOutputStream>,
     buffer: DataOutput,
+    /// Where elements are compressed.
+    compressor: Option<Compressor>,
 }
 
 impl OperatorStateSnapshot {
@@ -52,14 +56,19 @@ impl OperatorStateSnapshot {
         let (broadcasts, lists): (Vec<&dyn FrozenState>, Vec<_>) =
             states.partition(|s| s.mode() == OperatorStateMode::Broadcast);
         let header = Header {
+            compressed: self.compressed,
             lists: lists.iter().map(|s| s.meta().clone()).collect(),
             broadcasts: broadcasts.iter().map(|s| s.meta().clone()).collect(),
         };
         let mut out = ElementWriter {
             stream: factory.create(CheckpointedStateScope::Exclusive)?,
             buffer: DataOutput::new(),
+            compressor: None,
         };
-        out.element(|buffer| header.write(buffer))?;
+        header.write(&mut out.buffer)?;
+        if self.compressed {
+            out.compress()?;
+        }
         let mut states = BTreeMap::new();
         for state in lists.into_iter().chain(broadcasts) {
             let offsets = state
@@ -79,8 +88,20 @@ impl OperatorStateSnapshot {
 }
 
 impl ElementWriter {
-    /// Writes what `write` writes, and says where it begins.
+    /// Compresses what comes from here on.
+    fn compress(&mut self) -> Result<()> {
+        self.flush()?;
+        Compressor::begin(&mut *self.stream).map_err(io_error)?;
+        self.compressor = Some(Compressor::new());
+        Ok(())
+    }
+
+    /// Writes what `write` writes, and says where it begins. That is the beginning of a chunk if elements are compressed: a reader
+    /// may begin at any element.
     pub(super) fn element(&mut self, write: impl FnOnce(&mut DataOutput) -> Result<()>) -> Result<u64> {
+        if self.compressor.is_some() {
+            self.flush()?;
+        }
         let offset = self.stream.position() + self.buffer.len() as u64;
         write(&mut self.buffer)?;
         if self.buffer.len() >= BUFFER_BYTES {
@@ -90,9 +111,12 @@ impl ElementWriter {
     }
 
     fn flush(&mut self) -> Result<()> {
-        self.stream
-            .write_all(self.buffer.as_slice())
-            .map_err(|e| Error::io("write operator state", e))?;
+        let bytes = self.buffer.as_slice();
+        match &mut self.compressor {
+            Some(compressor) => compressor.chunks(bytes, &mut *self.stream),
+            None => self.stream.write_all(bytes),
+        }
+        .map_err(io_error)?;
         self.buffer.clear();
         Ok(())
     }
@@ -101,6 +125,10 @@ impl ElementWriter {
         self.flush()?;
         self.stream.close_and_get_handle()
     }
+}
+
+fn io_error(source: std::io::Error) -> Error {
+    Error::io("write operator state", source)
 }
 
 impl fmt::Debug for OperatorStateSnapshot {

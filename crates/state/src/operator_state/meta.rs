@@ -4,7 +4,7 @@
 use crate::handle::OperatorStateMode;
 use crate::snapshot::header::{is_newer, of_newer_flink};
 use crate::snapshot::{BackendStateType, StateMetaInfoSnapshot};
-use millpond_core::{Error, ErrorKind, Result};
+use millpond_core::{Error, Result};
 use millpond_types::{DataInput, DataOutput, SerializerSnapshot};
 
 pub(super) use crate::snapshot::meta_info::VALUE_SERIALIZER;
@@ -20,6 +20,8 @@ const VERSION_UNCOMPRESSED: i32 = 5;
 /// The header: operator list states, then broadcast states.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Header {
+    /// Whether the elements are compressed.
+    pub(super) compressed: bool,
     pub(super) lists: Vec<StateMetaInfoSnapshot>,
     pub(super) broadcasts: Vec<StateMetaInfoSnapshot>,
 }
@@ -91,8 +93,7 @@ impl Header {
     /// Appends the header.
     pub(super) fn write(&self, out: &mut DataOutput) -> Result<()> {
         out.write_i32(VERSION);
-        // Elements are not compressed: a compressed stream would have to be flushed at every element anyway.
-        out.write_bool(false);
+        out.write_bool(self.compressed);
         for states in [&self.lists, &self.broadcasts] {
             let count = i16::try_from(states.len()).map_err(|e| {
                 Error::incompatible("snapshot operator state", "more states than the format counts")
@@ -119,14 +120,7 @@ impl Header {
                     .hint("Flink 1.7 and later write streams that can be read"),
             );
         }
-        if version == VERSION && input.read_bool()? {
-            return Err(Error::new(
-                ErrorKind::Unsupported,
-                "read operator state",
-                "the state is compressed",
-            )
-            .hint("take the snapshot with execution.checkpointing.snapshot-compression off"));
-        }
+        let compressed = version == VERSION && input.read_bool()?;
         let mut states = || -> Result<Vec<_>> {
             let count = input.read_u16()?;
             (0..count)
@@ -141,6 +135,7 @@ impl Header {
                 .collect()
         };
         Ok(Header {
+            compressed,
             lists: states()?,
             broadcasts: states()?,
         })

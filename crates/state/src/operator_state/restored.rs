@@ -7,6 +7,7 @@ use super::frozen::{ElementWriter, FrozenState};
 use super::meta::{Header, KEY_SERIALIZER, VALUE_SERIALIZER, mode_name, mode_of};
 use crate::handle::{OperatorStateHandle, OperatorStateMode, StreamStateHandle};
 use crate::snapshot::StateMetaInfoSnapshot;
+use crate::snapshot::compression::decompress;
 use crate::stream::StateHandleReader;
 use bytes::Bytes;
 use millpond_core::{Error, Result};
@@ -32,6 +33,48 @@ pub(super) struct RestoredPart {
     meta: StateMetaInfoSnapshot,
     stream: Bytes,
     elements: Vec<Range<usize>>,
+}
+
+/// What follows a stream's header, decompressed.
+struct Elements {
+    bytes: Bytes,
+    /// Where it begins in the stream, and where it ends.
+    stored: Range<usize>,
+    /// Where chunks begin, in the stream and in `bytes`; `None`: it was not compressed.
+    chunks: Option<Vec<(usize, usize)>>,
+}
+
+impl Elements {
+    fn read(stream: &Bytes, begin: usize, compressed: bool) -> Result<Self> {
+        let (mut bytes, mut chunks) = (stream.slice(begin..), None);
+        if compressed {
+            let mut found = Vec::new();
+            bytes = decompress(&bytes, |at, content| found.push((begin + at, content)))
+                .map_err(|e| e.with("begin", begin))?
+                .into();
+            chunks = Some(found);
+        }
+        Ok(Elements {
+            bytes,
+            stored: begin..stream.len(),
+            chunks,
+        })
+    }
+
+    /// Where in `bytes` the element lies that begins at `offset` of the stream; `None` where none can begin.
+    fn position(&self, offset: u64) -> Option<usize> {
+        let offset = usize::try_from(offset).ok()?;
+        match &self.chunks {
+            _ if offset == self.stored.end => Some(self.bytes.len()),
+            None => offset
+                .checked_sub(self.stored.start)
+                .filter(|p| *p < self.bytes.len()),
+            Some(chunks) => {
+                let chunk = chunks.binary_search_by_key(&offset, |(at, _)| *at).ok()?;
+                chunks.get(chunk).map(|(_, content)| *content)
+            }
+        }
+    }
 }
 
 /// Reads values in the format that they were written in.
@@ -88,7 +131,9 @@ fn index(
     let mut input = DataInput::new(stream);
     let header = Header::read(&mut input).map_err(|e| e.with("at", input.position()))?;
     let elements_begin = input.position();
-    let mut boundaries: Vec<u64> = handle.states.values().flat_map(|s| &s.offsets).copied().collect();
+    let stored = Elements::read(stream, elements_begin, header.compressed)?;
+    let offsets = handle.states.values().flat_map(|s| &s.offsets);
+    let mut boundaries: Vec<usize> = offsets.filter_map(|offset| stored.position(*offset)).collect();
     boundaries.sort_unstable();
     let known = |name: &str| {
         header
@@ -108,32 +153,34 @@ fn index(
     for meta in header.lists.into_iter().chain(header.broadcasts) {
         let mode = mode_of(&meta).map_err(|e| e.with("at", elements_begin))?;
         let mut elements = Vec::new();
-        if let Some(stored) = handle.states.get(&meta.name) {
-            if stored.mode != mode {
+        if let Some(named) = handle.states.get(&meta.name) {
+            if named.mode != mode {
                 return Err(Error::corrupt(
                     "read operator state",
                     "handle and stream disagree about the mode",
                 )
                 .with("at", elements_begin)
                 .with("state", &meta.name)
-                .with("handle", mode_name(stored.mode))
+                .with("handle", mode_name(named.mode))
                 .with("stream", mode_name(mode)));
             }
-            for offset in &stored.offsets {
-                let next = boundaries.partition_point(|b| b <= offset);
-                let end = boundaries.get(next).map_or(stream.len() as u64, |end| *end);
-                elements.push(
-                    element_range(*offset, end, elements_begin, stream.len()).map_err(|e| {
-                        e.with("state", &meta.name)
-                            .with("offset", offset)
-                            .with("bytes", stream.len())
-                    })?,
-                );
+            for offset in &named.offsets {
+                let start = stored.position(*offset).ok_or_else(|| {
+                    Error::corrupt("read operator state", "an element lies outside the stream")
+                        .with("state", &meta.name)
+                        .with("offset", offset)
+                        .with("bytes", stream.len())
+                })?;
+                // Up to the next element that the handle names, or the end. Where a handle has lost offsets to other instances when
+                // the state was split, that is more than the element itself; no reader minds, since a serializer knows where its
+                // value ends.
+                let next = boundaries.partition_point(|b| *b <= start);
+                elements.push(start..boundaries.get(next).copied().unwrap_or(stored.bytes.len()));
             }
         }
         let part = RestoredPart {
             meta: meta.clone(),
-            stream: stream.clone(),
+            stream: stored.bytes.clone(),
             elements,
         };
         states
@@ -147,20 +194,6 @@ fn index(
             .push(part);
     }
     Ok(())
-}
-
-/// Where the element at `offset` lies: up to the next element that the handle names, or the end. Where a handle has lost
-/// offsets to other instances when the state was split, that is more than the element itself; no reader minds, since a
-/// serializer knows where its value ends.
-fn element_range(offset: u64, end: u64, first: usize, len: usize) -> Result<Range<usize>> {
-    let (start, end) = (usize::try_from(offset).ok(), usize::try_from(end).ok());
-    match (start, end) {
-        (Some(start), Some(end)) if first <= start && start <= end && end <= len => Ok(start..end),
-        _ => Err(Error::corrupt(
-            "read operator state",
-            "an element lies outside the stream",
-        )),
-    }
 }
 
 impl RestoredState {

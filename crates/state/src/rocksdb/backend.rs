@@ -282,6 +282,7 @@ impl<K: StateKey> RocksDBKeyedStateBackend<K> {
                 key_serializer: self.parameters.key_serializer.snapshot(),
                 range: self.parameters.key_group_range,
                 max_parallelism: self.parameters.max_parallelism,
+                compressed: self.parameters.compressed,
             },
         })
     }

@@ -2,8 +2,9 @@
 //!
 //! After the header comes, for each key group that has entries: for each state with entries in it, the state's id
 //! (`u16`) and its pairs, the last of which carries [`META_DATA_FOLLOWS`]; then the mark of the end. A key group without
-//! entries has the offset 0. Layout: Flink's `FullSnapshotAsyncWriter`.
+//! entries has the offset 0. If the header says so, each key group is compressed by itself. Layout: Flink's `FullSnapshotAsyncWriter`.
 
+use super::compression::{Compressor, decompress, write_run};
 use super::header::{Header, write_header};
 use super::pairs::{META_DATA_FOLLOWS, PairBuffers, PairWriter, key_group_prefix_bytes, read_pair};
 use super::{SnapshotResult, SnapshotSource, io_error};
@@ -34,31 +35,17 @@ pub(crate) fn write(
     let mut header = DataOutput::new();
     write_header(source, &mut header)?;
     stream.write_all(header.as_slice()).map_err(io_error)?;
-    let prefix_bytes = key_group_prefix_bytes(source.max_parallelism);
     let mut offsets = Vec::with_capacity(source.range.count());
     let mut buffers = PairBuffers::default();
+    let mut compressor = source.compressed.then(Compressor::new);
     let mut entries = 0;
     for (group, key_group) in source.range.iter().enumerate() {
         let offset = stream.position();
-        let before = entries;
-        for (id, state) in source.states.iter().enumerate() {
-            let mut out =
-                PairWriter::new(&mut *stream, &mut buffers, key_group, prefix_bytes).under(id as u16);
-            for shard in 0..state.shard_count(group) {
-                state
-                    .write_shard(group, shard, &mut out)
-                    .map_err(|e| e.with("state", &state.meta().name))?;
-            }
-            entries += out.finish(true)?.0;
-        }
-        if entries == before {
-            offsets.push(0);
-        } else {
-            stream
-                .write_all(&END_OF_KEY_GROUP_MARK.to_be_bytes())
-                .map_err(io_error)?;
-            offsets.push(offset);
-        }
+        let of_group = write_run(compressor.as_mut(), &mut *stream, |out| {
+            write_key_group(source, group, key_group, out, &mut buffers)
+        })?;
+        offsets.push(if of_group == 0 { 0 } else { offset });
+        entries += of_group;
     }
     let stream = stream.close_and_get_handle()?;
     Ok(SnapshotResult {
@@ -71,6 +58,32 @@ pub(crate) fn write(
             savepoint,
         })),
     })
+}
+
+/// Writes the entries of the `group`th key group, and says how many they are.
+fn write_key_group(
+    source: &SnapshotSource,
+    group: usize,
+    key_group: u32,
+    out: &mut dyn Write,
+    buffers: &mut PairBuffers,
+) -> Result<u64> {
+    let prefix_bytes = key_group_prefix_bytes(source.max_parallelism);
+    let mut entries = 0;
+    for (id, state) in source.states.iter().enumerate() {
+        let mut pairs = PairWriter::new(out, buffers, key_group, prefix_bytes).under(id as u16);
+        for shard in 0..state.shard_count(group) {
+            state
+                .write_shard(group, shard, &mut pairs)
+                .map_err(|e| e.with("state", &state.meta().name))?;
+        }
+        entries += pairs.finish(true)?;
+    }
+    if entries > 0 {
+        out.write_all(&END_OF_KEY_GROUP_MARK.to_be_bytes())
+            .map_err(io_error)?;
+    }
+    Ok(entries)
 }
 
 /// Reads the parts of a snapshot that belong to `range`: its header, and for each state (by its id) and key group the
@@ -119,15 +132,24 @@ pub(crate) fn read(
         if to > bytes.len() {
             return Err(corrupt("the stream is shorter than it should be").with("at", start));
         }
-        split(&bytes.slice(from..to), header.states.len(), |state, bytes| {
-            pairs(state, key_group, bytes);
-        })
-        .map_err(|e| e.with("key_group", key_group).with("start", start))?;
+        let group = bytes.slice(from..to);
+        let content = if header.compressed {
+            decompress(&group, |_, _| ()).map(Bytes::from)
+        } else {
+            Ok(group)
+        };
+        content
+            .and_then(|content| {
+                split(&content, header.states.len(), |s, bytes| {
+                    pairs(s, key_group, bytes)
+                })
+            })
+            .map_err(|e| e.with("key_group", key_group).with("start", start))?;
     }
     Ok(header)
 }
 
-/// Finds the pairs of each state in a key group's bytes. Errors say where in them.
+/// Finds the pairs of each state in a key group's bytes, decompressed. Errors say where in them.
 fn split(bytes: &Bytes, states: usize, pairs: impl FnMut(usize, Bytes)) -> Result<()> {
     let mut input = DataInput::new(bytes);
     split_input(&mut input, bytes, states, pairs).map_err(|e| e.with("at", input.position()))

@@ -18,6 +18,8 @@ const VERSION_PLAUSIBLE_MAX: i32 = 100;
 /// The descriptions in a snapshot.
 #[derive(Clone, Debug)]
 pub(crate) struct Header {
+    /// Whether entries are compressed.
+    pub(crate) compressed: bool,
     pub(crate) key_serializer: SerializerSnapshot,
     /// In the order of their ids.
     pub(crate) states: Vec<Arc<StateMetaInfoSnapshot>>,
@@ -26,7 +28,7 @@ pub(crate) struct Header {
 /// Appends the header of a snapshot.
 pub(crate) fn write_header(source: &SnapshotSource, out: &mut DataOutput) -> Result<()> {
     out.write_i32(VERSION);
-    out.write_bool(false);
+    out.write_bool(source.compressed);
     write_serializer(&source.key_serializer, out)?;
     let count = i16::try_from(source.states.len()).map_err(|_| {
         Error::incompatible("write snapshot", "more states than the format allows")
@@ -50,14 +52,7 @@ impl Header {
                     .with("known", VERSION),
             );
         }
-        if input.read_bool()? {
-            return Err(Error::new(
-                ErrorKind::Unsupported,
-                "read keyed snapshot",
-                "its key groups are compressed",
-            )
-            .hint("take the savepoint with `execution.checkpointing.snapshot-compression: false`"));
-        }
+        let compressed = input.read_bool()?;
         let key_serializer = read_serializer(input)?;
         let count = input.read_u16()?;
         let mut states = Vec::new();
@@ -70,6 +65,7 @@ impl Header {
             states.push(Arc::new(meta));
         }
         Ok(Header {
+            compressed,
             key_serializer,
             states,
         })

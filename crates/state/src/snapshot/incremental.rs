@@ -5,6 +5,7 @@
 //! aborted: only its files are sure to exist. A shard is unchanged when the snapshot that froze it is not younger than the
 //! base, for then the base holds it as it is.
 
+use super::compression::{Compressor, decompress, write_run};
 use super::header::Header;
 use super::manifest::{Manifest, ShardLocation, StateLocations, shards_of, write_manifest};
 use super::pairs::{PairBuffers, PairWriter, key_group_prefix_bytes};
@@ -224,6 +225,7 @@ fn write_shards(
 ) -> Result<(Vec<StateLocations>, u64)> {
     let prefix_bytes = key_group_prefix_bytes(source.max_parallelism);
     let mut buffers = PairBuffers::default();
+    let mut compressor = source.compressed.then(Compressor::new);
     let mut entries = 0;
     let mut states = Vec::with_capacity(source.states.len());
     for (state, reused) in source.states.iter().zip(reused) {
@@ -236,12 +238,14 @@ fn write_shards(
                     continue;
                 }
                 let offset = out.begin_shard();
-                let mut pairs = PairWriter::new(out, &mut buffers, key_group, prefix_bytes);
-                state
-                    .write_shard(group, shard, &mut pairs)
-                    .map_err(|e| e.with("state", &state.meta().name))?;
-                let (count, length) = pairs.finish(false)?;
-                entries += count;
+                entries += write_run(compressor.as_mut(), out, |out| {
+                    let mut pairs = PairWriter::new(out, &mut buffers, key_group, prefix_bytes);
+                    state
+                        .write_shard(group, shard, &mut pairs)
+                        .map_err(|e| e.with("state", &state.meta().name))?;
+                    pairs.finish(false)
+                })?;
+                let length = out.length - offset;
                 shards.push(ShardLocation {
                     file: if length == 0 { 0 } else { new_file },
                     offset,
@@ -372,7 +376,8 @@ pub(crate) fn read(
                     .with("offset", first)
             })?
             .stream;
-        read_file(reader, stream, &shards, &mut pairs).map_err(|e| e.with("file", name))?;
+        read_file(reader, stream, &shards, manifest.header.compressed, &mut pairs)
+            .map_err(|e| e.with("file", name))?;
     }
     Ok(manifest.header)
 }
@@ -381,6 +386,7 @@ fn read_file(
     reader: &dyn StateHandleReader,
     stream: &StreamStateHandle,
     shards: &[(ShardLocation, usize, u32)],
+    compressed: bool,
     pairs: &mut impl FnMut(usize, u32, Bytes),
 ) -> Result<()> {
     let mut rest = shards;
@@ -419,7 +425,14 @@ fn read_file(
             if crc32c::crc32c(&bytes) != shard.crc32c {
                 return Err(corrupt("a shard does not match its checksum").with("offset", shard.offset));
             }
-            pairs(*state, *key_group, bytes);
+            let content = if compressed {
+                decompress(&bytes, |_, _| ())
+                    .map_err(|e| e.with("offset", shard.offset))?
+                    .into()
+            } else {
+                bytes
+            };
+            pairs(*state, *key_group, content);
         }
         rest = later;
     }

@@ -4,6 +4,7 @@
 //! [`KeyedSnapshot`], which writes the frozen states wherever it is run. Nothing is shared between the two but `Arc`s of
 //! frozen data.
 
+pub(crate) mod compression;
 mod extra;
 pub(crate) mod full;
 pub(crate) mod header;
@@ -146,6 +147,8 @@ pub(crate) struct SnapshotSource {
     pub(crate) key_serializer: SerializerSnapshot,
     pub(crate) range: KeyGroupRange,
     pub(crate) max_parallelism: u32,
+    /// Whether entries are compressed.
+    pub(crate) compressed: bool,
 }
 
 pub(crate) fn io_error(source: std::io::Error) -> Error {

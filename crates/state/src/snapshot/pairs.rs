@@ -29,7 +29,6 @@ pub struct PairWriter<'a> {
     pairs: u64,
     /// Where in the buffer the last pair starts.
     last_start: usize,
-    bytes_flushed: u64,
     /// Goes in front of the first pair.
     state_id: Option<u16>,
 }
@@ -57,7 +56,6 @@ impl<'a> PairWriter<'a> {
             prefix_bytes,
             pairs: 0,
             last_start: 0,
-            bytes_flushed: 0,
             state_id: None,
         }
     }
@@ -122,13 +120,12 @@ impl<'a> PairWriter<'a> {
 
     fn flush(&mut self) -> Result<()> {
         self.sink.write_all(self.buffer.as_slice()).map_err(io_error)?;
-        self.bytes_flushed += self.buffer.len() as u64;
         self.buffer.clear();
         Ok(())
     }
 
-    /// Ends the pairs; `mark_last` sets [`META_DATA_FOLLOWS`] on the last one. Returns the pairs and bytes written.
-    pub(crate) fn finish(mut self, mark_last: bool) -> Result<(u64, u64)> {
+    /// Ends the pairs; `mark_last` sets [`META_DATA_FOLLOWS`] on the last one. Returns how many there were.
+    pub(crate) fn finish(mut self, mark_last: bool) -> Result<u64> {
         if mark_last
             && self.pairs > 0
             && let Some(first) = self.buffer.as_mut_slice().get_mut(self.last_start + 4)
@@ -136,7 +133,7 @@ impl<'a> PairWriter<'a> {
             *first |= META_DATA_FOLLOWS;
         }
         self.flush()?;
-        Ok((self.pairs, self.bytes_flushed))
+        Ok(self.pairs)
     }
 }
 

@@ -143,6 +143,8 @@ pub struct Configuration {
     /// Whether states have a time to live, which the tests' clock never reaches by itself.
     pub ttl: bool,
     pub format: Format,
+    /// Whether snapshots are compressed.
+    pub compressed: bool,
 }
 
 impl Configuration {
@@ -150,10 +152,13 @@ impl Configuration {
     pub fn all() -> Vec<Configuration> {
         let mut all = Vec::new();
         for &backend in Backend::ALL {
-            for ttl in [false, true] {
-                for format in Format::ALL {
-                    all.push(Configuration { backend, ttl, format });
-                }
+            for (ttl, compressed) in [(false, false), (true, false), (false, true)] {
+                all.extend(Format::ALL.map(|format| Configuration {
+                    backend,
+                    ttl,
+                    format,
+                    compressed,
+                }));
             }
         }
         all
@@ -171,13 +176,19 @@ impl Configuration {
 
     /// The one to run what depends on nothing in here.
     pub fn is_plain_hashmap(&self) -> bool {
-        self.backend == Backend::HashMap && !self.ttl && self.format == Format::Full
+        self.backend == Backend::HashMap && !self.ttl && !self.compressed && self.format == Format::Full
     }
 }
 
 impl fmt::Display for Configuration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ttl = if self.ttl { "-ttl" } else { "" };
-        write!(f, "{}{ttl}-{}", self.backend.name(), self.format.name())
+        let compressed = if self.compressed { "-compressed" } else { "" };
+        write!(
+            f,
+            "{}{ttl}-{}{compressed}",
+            self.backend.name(),
+            self.format.name()
+        )
     }
 }

@@ -69,6 +69,7 @@ impl World {
         let range = KeyGroupRange::new(range.0, range.1)?;
         let mut parameters = KeyedStateBackendParameters::new(range, MAX_PARALLELISM)
             .incremental(self.configuration.incremental())
+            .compressed(self.configuration.compressed)
             .ttl_clock(self.clock.clone());
         parameters.serializers = self.serializers.clone();
         Ok(Instance {

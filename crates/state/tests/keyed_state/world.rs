@@ -144,10 +144,13 @@ impl<K: TestKey> Job<K> {
         } else {
             self.setup.backend
         };
+        // What one run has compressed, the next may not.
+        let compressed = self.random.chance(1, 3);
         let create = |index| {
             let range = key_group_range_for_operator(self.max_parallelism, parallelism, index);
             let parameters = KeyedStateBackendParameters::new(range, self.max_parallelism)
-                .incremental(self.setup.incremental);
+                .incremental(self.setup.incremental)
+                .compressed(compressed);
             let backend = backend.create(parameters, handles, &self.streams);
             Instance::new(backend, self.setup.ttl, open)
         };

@@ -46,6 +46,8 @@ options! {
         "what becomes of checkpoints when the job is cancelled: RETAIN_ON_CANCELLATION, DELETE_ON_CANCELLATION or NO_EXTERNALIZED_CHECKPOINTS (deleted, too); a job that fails for good always keeps them, since they are what it goes on from when it is started again";
     INCREMENTAL: bool = "execution.checkpointing.incremental" or "state.backend.incremental", Some("false"), parse_bool,
         "whether a checkpoint stores only what changed since the one before";
+    SNAPSHOT_COMPRESSION: bool = "execution.checkpointing.snapshot-compression", Some("false"), parse_bool,
+        "whether state in checkpoints and savepoints is compressed with Snappy: smaller files for more work; files of RocksDB have their own compression and stay as they are";
     DATA_INLINE_THRESHOLD: u64 = "execution.checkpointing.data-inline-threshold" or "state.storage.fs.memory-threshold" or "state.backend.fs.memory-threshold", Some("20kb"), parse_memory_size,
         "state smaller than this stands in the metadata file instead of a file of its own, at most 1 mb";
     WRITE_BUFFER_SIZE: u64 = "execution.checkpointing.write-buffer-size" or "state.storage.fs.write-buffer-size" or "state.backend.fs.write-buffer-size", Some("8mb"), parse_memory_size,

@@ -62,10 +62,7 @@ impl<K: StateKey, N: StateType> KeyedCore<K, N> {
         for state in timers.key_group_states() {
             backend.register_key_group_state(state).map_err(named)?;
         }
-        let mut operator_state =
-            OperatorStateBackend::restore(&restored.managed_operator, &*ctx.state_reader)
-                .map_err(named)?
-                .with_serializers(Arc::clone(&ctx.serializers));
+        let mut operator_state = ctx.operator_state().map_err(named)?;
         let info = runtime_info(ctx);
         let raw = raw_inputs(ctx, Some(backend.key_group_range())).map_err(named)?;
         let mut runtime = RuntimeContext::new(
@@ -299,6 +296,7 @@ fn create_backend<K: StateKey>(
     );
     let mut parameters = KeyedStateBackendParameters::new(range, ctx.task.max_parallelism)
         .incremental(ctx.config.get(&options::INCREMENTAL)?.unwrap_or(false))
+        .compressed(ctx.compresses_snapshots()?)
         .ttl_clock(Arc::clone(&ctx.clock))
         .gauges(ctx.metrics.gauges.clone());
     let shown = &ctx.metrics.keyed_state;

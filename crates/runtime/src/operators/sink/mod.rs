@@ -50,9 +50,7 @@ impl<S: Sink> SinkOperator<S> {
 
     /// Commits what was restored, then makes the writer: what it finds staged after that is in no checkpoint.
     fn open(&self, ctx: &OperatorContext) -> Result<Opened<S>> {
-        let restored = ctx.restored.as_ref().map(|r| r.state.managed_operator.as_slice());
-        let mut state = OperatorStateBackend::restore(restored.unwrap_or_default(), &*ctx.state_reader)?
-            .with_serializers(Arc::clone(&ctx.serializers));
+        let mut state = ctx.operator_state()?;
         let committer = self.sink.create_committer(&CommitterInitContext {
             job_id: ctx.task.job_id,
             operator_name: &ctx.operator_name,

@@ -80,9 +80,7 @@ impl<S: Source> SourceOperator<S> {
     pub(super) fn initialize(&mut self, ctx: &OperatorContext) -> Result<()> {
         refuse_raw_state(ctx)?;
         let shared = &self.shared;
-        let restored = ctx.restored.as_ref().map(|r| r.state.managed_operator.as_slice());
-        let mut state = OperatorStateBackend::restore(restored.unwrap_or_default(), &*ctx.state_reader)?
-            .with_serializers(Arc::clone(&ctx.serializers));
+        let mut state = ctx.operator_state()?;
         let named = |e: millpond_core::Error| e.with("operator", &ctx.operator_name);
         let (splits, own) =
             SplitState::open(&mut state, &shared.source, &shared.enumeration, &ctx.task).map_err(named)?;

@@ -83,7 +83,10 @@ impl World {
         opens.0[2] |= random.chance(2, 3);
         let mut backends: Vec<_> = redistribute_operator_state(handles, parallelism)
             .iter()
-            .map(|h| OperatorStateBackend::restore(h, &streams).unwrap())
+            .map(|h| {
+                let backend = OperatorStateBackend::restore(h, &streams).unwrap();
+                backend.compressed(random.chance(1, 2))
+            })
             .collect();
         let opened: Vec<_> = backends.iter_mut().map(|b| open(b, opens)).collect();
         if opens.0[0] {

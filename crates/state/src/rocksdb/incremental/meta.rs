@@ -44,6 +44,8 @@ pub(super) fn write_manifest(
         .map(|(meta, _)| Box::new(Described(meta)) as Box<dyn FrozenState>);
     let source = SnapshotSource {
         states: described.chain(extras.states).collect(),
+        // The files of the database have their own compression, and that of the timers says it itself.
+        compressed: false,
         ..extras
     };
     write_header(&source, out)?;

@@ -37,6 +37,9 @@ import org.apache.flink.streaming.api.functions.sink.v2.DiscardingSink;
 public final class Main {
     private static final Duration PATIENCE = Duration.ofSeconds(60);
 
+    /** At this parallelism savepoints are compressed; at others they are not. The same as in job.rs. */
+    private static final int COMPRESSED_PARALLELISM = 3;
+
     public static void main(String[] args) throws Exception {
         var lines = new String(System.in.readAllBytes(), StandardCharsets.UTF_8).lines().toList();
         for (String line : lines) {
@@ -151,6 +154,9 @@ public final class Main {
     private static StreamExecutionEnvironment environment(String backend, int parallelism, Configuration conf) {
         conf.setString("state.backend.type", backend);
         conf.setString("rest.bind-port", "0");
+        if (parallelism == COMPRESSED_PARALLELISM) {
+            conf.setString("execution.checkpointing.snapshot-compression", "true");
+        }
         var env = StreamExecutionEnvironment.createLocalEnvironment(parallelism, conf);
         env.setMaxParallelism(128);
         return env;
