@@ -129,14 +129,6 @@ fn unaligned(c: &Configuration, mode: CheckpointingMode) -> Result<bool> {
             "set it to 1, or turn execution.checkpointing.unaligned.enabled off",
         );
     }
-    if c.require(&options::UNALIGNED_INTERRUPTIBLE_TIMERS)? {
-        return refused(
-            options::UNALIGNED_INTERRUPTIBLE_TIMERS.key,
-            "true".to_string(),
-            "timers that fire are not interrupted: Flink does that for operators of its table layer alone",
-            "leave it out",
-        );
-    }
     Ok(true)
 }
 

@@ -2,6 +2,7 @@
 
 use super::{ChainOutput, OperatorContext, SnapshotFuture};
 use crate::element::WatermarkStatus;
+use crate::task::Firing;
 use crate::task::query::not_keyed;
 use millpond_api::{SideOutputs, Watermark};
 use millpond_checkpoint::barrier::CheckpointBarrier;
@@ -36,6 +37,22 @@ pub trait ChainedOperator: 'static {
         out: &mut dyn ChainOutput<Self::Out>,
     ) -> Result<()> {
         out.emit_watermark(watermark)
+    }
+    /// Whether [`ChainedOperator::fire_event_timers`] fires its event-time timers. Flink's `useInterruptibleTimers`.
+    fn has_interruptible_timers(&self) -> bool {
+        false
+    }
+    /// Fires event-time timers that are due at `watermark`, as many as `firing` says. Returns whether those were all.
+    ///
+    /// # Errors
+    /// The task fails.
+    fn fire_event_timers(
+        &mut self,
+        _watermark: Watermark,
+        _firing: Firing<'_>,
+        _out: &mut dyn ChainOutput<Self::Out>,
+    ) -> Result<bool> {
+        Ok(true)
     }
     /// Takes a change between idle and active.
     ///

@@ -5,6 +5,7 @@ use super::{
     WatermarkGauge, blame,
 };
 use crate::element::WatermarkStatus;
+use crate::task::{Firing, Interrupt, interrupts_timers};
 use millpond_api::Watermark;
 use millpond_checkpoint::barrier::CheckpointBarrier;
 use millpond_core::{OperatorId, Result};
@@ -16,6 +17,10 @@ pub(super) struct Core<O: ChainedOperator> {
     pub(super) id: OperatorId,
     pub(super) out: Box<dyn ChainOutput<O::Out>>,
     watermarks: WatermarkGauge,
+    /// Whether watermarks are put off, so that the timers that they make due can be interrupted.
+    puts_off: bool,
+    /// The watermark that was put off. Flink's `MailboxWatermarkProcessor`.
+    put_off: Option<Watermark>,
 }
 
 impl<O: ChainedOperator> Core<O> {
@@ -25,6 +30,8 @@ impl<O: ChainedOperator> Core<O> {
             id,
             out,
             watermarks: WatermarkGauge::default(),
+            puts_off: false,
+            put_off: None,
         }
     }
 
@@ -39,6 +46,10 @@ impl<O: ChainedOperator> Core<O> {
 
     pub(super) fn process_watermark(&mut self, watermark: Watermark) -> Result<()> {
         self.watermarks.set(watermark);
+        if self.puts_off {
+            self.put_off = Some(watermark);
+            return Ok(());
+        }
         self.with(|operator, out| operator.process_watermark(watermark, out))
     }
 
@@ -72,6 +83,7 @@ impl<O: ChainedOperator> StreamOperator for Core<O> {
     fn initialize(&mut self, ctx: OperatorContext) -> Result<()> {
         ctx.metrics
             .show_watermarks(Some(self.watermarks.clone()), self.out.watermark_gauge());
+        self.puts_off = self.operator.has_interruptible_timers() && interrupts_timers(&ctx.config)?;
         self.operator.initialize(ctx, &mut *self.out)
     }
     fn prepare_snapshot_pre_barrier(&mut self) -> Result<()> {
@@ -79,6 +91,21 @@ impl<O: ChainedOperator> StreamOperator for Core<O> {
     }
     fn on_idle(&mut self) -> Result<bool> {
         self.operator.on_idle(&mut *self.out)
+    }
+    fn advance_event_time(&mut self, interrupt: Interrupt<'_>) -> Result<bool> {
+        let Some(watermark) = self.put_off else {
+            return Ok(false);
+        };
+        let firing = Firing::Part(interrupt);
+        if !self
+            .operator
+            .fire_event_timers(watermark, firing, &mut *self.out)?
+        {
+            return Ok(true);
+        }
+        self.put_off = None;
+        self.operator.process_watermark(watermark, &mut *self.out)?;
+        Ok(false)
     }
     fn snapshot_state(&mut self, barrier: &CheckpointBarrier) -> Result<SnapshotFuture> {
         let future = self.operator.snapshot_state(barrier)?;

@@ -26,6 +26,7 @@ pub use two_input::TwoInputOperator;
 pub use watermark_gauge::WatermarkGauge;
 
 use crate::element::{StreamElement, WatermarkStatus};
+use crate::task::Interrupt;
 use crate::task::query::not_keyed;
 use millpond_api::{Output, Watermark};
 use millpond_checkpoint::barrier::CheckpointBarrier;
@@ -130,6 +131,14 @@ pub trait StreamOperator {
     /// # Errors
     /// The task fails.
     fn on_idle(&mut self) -> Result<bool> {
+        Ok(false)
+    }
+    /// Goes on with the watermark that it took and put off, if it did: fires some of the event-time timers that are due, and passes the
+    /// watermark on behind the last. Returns whether there is more to do; it is asked again then, and takes no record before.
+    ///
+    /// # Errors
+    /// The task fails.
+    fn advance_event_time(&mut self, _interrupt: Interrupt<'_>) -> Result<bool> {
         Ok(false)
     }
     /// The synchronous part of a snapshot. Returns what is left to do elsewhere.

@@ -104,7 +104,7 @@ impl Setup {
                 format!("{} ms", one_of(&[0, 1, 50])),
             ),
         ];
-        Setup {
+        let setup = Setup {
             parts: one_of(&[1, 1, 1, 2]) as i64,
             splits: one_of(&[1, 2, 3]) as i32,
             records: one_of(&[5, 20, 40]) as i64,
@@ -114,7 +114,23 @@ impl Setup {
             troubles: one_of(&[0, 3, 6, 12]),
             savepoints: one_of(&[0, 0, 1, 3]),
             slow_one_in,
-        }
+        };
+        setup.with(&[
+            (
+                "execution.checkpointing.unaligned.interruptible-timers.enabled",
+                (one_of(&[0, 1]) == 1).to_string(),
+            ),
+            (
+                "execution.checkpointing.snapshot-compression",
+                (one_of(&[0, 1]) == 1).to_string(),
+            ),
+        ])
+    }
+
+    /// The same with more options.
+    fn with(mut self, more: &[(&'static str, String)]) -> Setup {
+        self.options.extend_from_slice(more);
+        self
     }
 }
 

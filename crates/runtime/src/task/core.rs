@@ -9,6 +9,7 @@ use super::checkpointing::{Alignment, Reporter, SubtaskCheckpoints};
 use super::deployment::TaskDeployment;
 use super::event::{TaskControl, TaskEventKind};
 use super::interrupt::Interrupt;
+use super::put_off::{PutOff, interrupts_timers};
 use super::query::{StateQuery, not_keyed};
 use super::stream_task::Step;
 use super::visit::{
@@ -24,6 +25,7 @@ use millpond_api::{InputStatus, Watermark};
 use millpond_checkpoint::align::{AlignAbort, AlignCommand, AlignEvent, BarrierAligner};
 use millpond_checkpoint::barrier::{CheckpointBarrier, CheckpointKind};
 use millpond_checkpoint::coordinator::FailureKind;
+use millpond_core::config::options;
 use millpond_core::failpoint::{self, Failpoint};
 use millpond_core::host::Clock;
 use millpond_core::{CheckpointId, Configuration, Error, Result};
@@ -37,24 +39,28 @@ pub(super) struct TaskCore {
     pub(super) gate: InputGate,
     is_source: bool,
     valve: StatusWatermarkValve,
-    aligner: BarrierAligner,
+    pub(super) aligner: BarrierAligner,
     /// Gathers the records that barriers overtake.
     in_flight: InFlightRecorder,
     /// Bytes of records processed since the first barrier of the checkpoint that is being aligned.
     processed_bytes: u64,
     checkpoints: SubtaskCheckpoints,
-    clock: Arc<dyn Clock>,
+    pub(super) clock: Arc<dyn Clock>,
     /// Which channels have delivered [`StreamElement::EndOfData`].
     channels_ended: Vec<bool>,
     ended: bool,
     in_backlog: bool,
+    /// Whether watermarks are put off.
+    interrupts_timers: bool,
+    /// What waits until the timers have fired that the last watermark made due; `None`: they have.
+    pub(super) put_off: Option<PutOff>,
     frozen_by: Option<CheckpointId>,
     /// After so long a busy task sends batches that are not full.
     buffer_timeout_nanos: u64,
     flushed_nanos: u64,
     /// Up to here busy, idle and backpressured time is accounted for.
-    accounted_nanos: u64,
-    accounted_backpressure: u64,
+    pub(super) accounted_nanos: u64,
+    pub(super) accounted_backpressure: u64,
 }
 
 type Parts = (
@@ -116,6 +122,8 @@ impl TaskCore {
             channels_ended: vec![false; channels],
             ended: false,
             in_backlog: false,
+            interrupts_timers: false,
+            put_off: None,
             frozen_by: None,
             buffer_timeout_nanos: 0,
             flushed_nanos: now_nanos,
@@ -125,8 +133,12 @@ impl TaskCore {
         (core, deployment.factory, deployment.outputs, deployment.config)
     }
 
-    pub(super) fn set_buffer_timeout(&mut self, timeout: Option<Duration>) {
+    /// Reads the options that concern it.
+    pub(super) fn configure(&mut self, config: &Configuration) -> Result<()> {
+        let timeout: Option<Duration> = config.get(&options::BUFFER_TIMEOUT)?;
         self.buffer_timeout_nanos = timeout.map_or(0, |t| u64::try_from(t.as_nanos()).unwrap_or(u64::MAX));
+        self.interrupts_timers = interrupts_timers(config)?;
+        Ok(())
     }
 
     pub(super) fn step(&mut self, chain: &mut dyn TaskChain) -> Result<Step> {
@@ -169,6 +181,10 @@ impl TaskCore {
         let timeout_ms = timeout.map(|(_, from_ms)| from_ms);
         if !outputs_available(chain)? {
             return Ok(Step::Blocked { until_ms: timeout_ms });
+        }
+        if self.put_off.is_some() && self.may_emit() {
+            self.go_on_with_event_time(chain)?;
+            return Ok(Step::Progress);
         }
         let timer = if self.may_emit() {
             next_processing_timer(chain)?
@@ -328,8 +344,13 @@ impl TaskCore {
                 .metrics()
                 .set_current_watermark(watermark.timestamp);
             chain.process_watermark(watermark)?;
+            self.put_off = self.interrupts_timers.then(PutOff::default);
         }
         if let Some(WatermarkStatus::Idle) = output.status {
+            if let Some(put_off) = &mut self.put_off {
+                put_off.becomes_idle = true;
+                return Ok(());
+            }
             chain.process_watermark_status(WatermarkStatus::Idle)?;
         }
         Ok(())
@@ -466,7 +487,11 @@ impl TaskCore {
         if self.ended || self.channels_ended.contains(&false) {
             return Ok(());
         }
-        self.end_data(chain)
+        match &mut self.put_off {
+            Some(put_off) => put_off.data_ended = true,
+            None => self.end_data(chain)?,
+        }
+        Ok(())
     }
 
     fn end_source(&mut self, chain: &mut dyn TaskChain) -> Result<()> {
@@ -480,44 +505,11 @@ impl TaskCore {
         self.end_data(chain)
     }
 
-    fn end_data(&mut self, chain: &mut dyn TaskChain) -> Result<()> {
+    pub(super) fn end_data(&mut self, chain: &mut dyn TaskChain) -> Result<()> {
         self.ended = true;
         each_operator(chain, VisitOrder::UpstreamFirst, |o| o.end_input())?;
         broadcast(chain, || StreamElement::EndOfData)?;
         self.reporter.report(TaskEventKind::EndOfData);
         Ok(())
-    }
-
-    /// Sleeps as `step` says.
-    pub(super) fn rest(&mut self, step: Step) {
-        let until_ms = match step {
-            Step::Idle { until_ms } => until_ms,
-            Step::Blocked { until_ms } => until_ms,
-            Step::Progress | Step::Finished => return,
-        };
-        let asleep_nanos = self.account_busy();
-        self.gate.signal().wait(until_ms);
-        self.accounted_nanos = self.clock.monotonic_nanos();
-        let slept = self.accounted_nanos.saturating_sub(asleep_nanos);
-        let metrics = self.gate.signal().metrics();
-        if matches!(step, Step::Blocked { .. }) {
-            metrics.add_backpressured_nanos(slept);
-            self.accounted_backpressure += slept;
-        } else {
-            metrics.add_idle_nanos(slept);
-        }
-    }
-
-    /// Counts the time since the last account as busy, but for what was spent waiting for room while writing.
-    fn account_busy(&mut self) -> u64 {
-        let now_nanos = self.clock.monotonic_nanos();
-        let metrics = self.gate.signal().metrics();
-        let backpressure = metrics.backpressured_nanos();
-        let waited = backpressure.saturating_sub(self.accounted_backpressure);
-        let passed = now_nanos.saturating_sub(self.accounted_nanos);
-        metrics.add_busy_nanos(passed.saturating_sub(waited));
-        self.accounted_backpressure = backpressure;
-        self.accounted_nanos = now_nanos;
-        now_nanos
     }
 }

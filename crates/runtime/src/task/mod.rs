@@ -10,6 +10,7 @@
 //!
 //! A task talks to the master by [`TaskControl`] and [`TaskEvent`] alone.
 
+mod accounts;
 mod checkpointing;
 mod core;
 mod deployment;
@@ -17,6 +18,7 @@ mod driver;
 mod event;
 mod interrupt;
 mod metrics;
+mod put_off;
 pub(crate) mod query;
 pub mod scheduler;
 mod stream_task;
@@ -32,8 +34,9 @@ pub use deployment::{
 };
 pub use driver::{Driven, drive, run_task_thread};
 pub use event::{SubtaskReport, TaskControl, TaskEvent, TaskEventKind};
-pub use interrupt::{Interrupt, RECORDS_BETWEEN_LOOKS};
+pub use interrupt::{Firing, Interrupt, RECORDS_BETWEEN_LOOKS};
 pub use metrics::TaskMetrics;
+pub(crate) use put_off::interrupts_timers;
 pub use query::StateQuery;
 pub use stream_task::{Step, StreamTask};
 

@@ -11,7 +11,6 @@ use crate::graph::{ChainFactory, TaskOutput};
 use crate::in_flight::{InputChannel, RestoredChannel, read_channels};
 use crate::operator::{OperatorContext, TaskInfo, VisitOrder};
 use millpond_checkpoint::coordinator::TaskId;
-use millpond_core::config::options;
 use millpond_core::hash::HashMap;
 use millpond_core::{Configuration, Error, ErrorKind, OperatorId, Result};
 use millpond_state::stream::StateHandleReader;
@@ -145,8 +144,7 @@ impl StreamTask {
             in_flight,
             state_reader,
         } = start;
-        self.core
-            .set_buffer_timeout(config.get(&options::BUFFER_TIMEOUT)?);
+        self.core.configure(&config)?;
         let chain = self.chain.insert(factory.create(&self.core.info, outputs)?);
         each_operator(&mut **chain, VisitOrder::DownstreamFirst, |operator| {
             let id = operator.operator_id();

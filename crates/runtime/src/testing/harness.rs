@@ -55,7 +55,11 @@ impl<Out> HarnessCore<Out> {
     /// # Errors
     /// Whatever a timer that it makes due fails with.
     pub fn process_watermark(&mut self, timestamp: i64) -> Result<()> {
-        self.chain.process_watermark(Watermark::new(timestamp))
+        self.chain.process_watermark(Watermark::new(timestamp))?;
+        each_operator(&mut *self.chain, |operator| {
+            while operator.advance_event_time(Interrupt::never())? {}
+            Ok(())
+        })
     }
 
     /// Moves the clock to `now_ms` and fires the timers that are due. A clock that stands there already only fires.

@@ -12,6 +12,7 @@ mod pacing;
 mod regions;
 mod savepoints;
 mod snapshot_kinds;
+mod timers;
 mod types;
 mod unaligned;
 

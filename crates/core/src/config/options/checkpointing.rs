@@ -33,7 +33,7 @@ options! {
     UNALIGNED_FORCED: bool = "execution.checkpointing.unaligned.forced", Some("false"), parse_bool,
         "taken and without effect: Flink allows unaligned checkpoints of iterative jobs by it, and there are none here";
     UNALIGNED_INTERRUPTIBLE_TIMERS: bool = "execution.checkpointing.unaligned.interruptible-timers.enabled", Some("false"), parse_bool,
-        "true is refused with unaligned checkpoints: Flink interrupts timers for a barrier in its table operators alone";
+        "with unaligned checkpoints, whether a barrier that overtakes may interrupt the firing of event-time timers: the checkpoint then need not wait until all that a watermark made due have fired";
     UNALIGNED_MAX_SUBTASKS_PER_FILE: u32 = "execution.checkpointing.unaligned.max-subtasks-per-channel-state-file", Some("1"), one,
         "how many tasks share a file of records in flight: only 1, since each task writes its own (Flink's default is 5)";
     CHECKPOINTS_DIR: String = "execution.checkpointing.dir" or "state.checkpoints.dir", None, text,

@@ -5,6 +5,7 @@ use super::core::KeyedCore;
 use super::lifecycle::keyed_lifecycle;
 use crate::graph::node::KeySelector;
 use crate::operator::{ChainOutput, ChainedOperator, TwoInputOperator};
+use crate::task::Firing;
 use millpond_api::SideOutputs;
 use millpond_api::function::{BroadcastContext, KeyedBroadcastProcessFunction, TimeDomain};
 use millpond_core::Result;
@@ -28,10 +29,16 @@ impl<F: KeyedBroadcastProcessFunction> KeyedBroadcastOperator<F> {
         }
     }
 
-    fn fire(&mut self, domain: TimeDomain, time: i64, out: &mut dyn ChainOutput<F::Out>) -> Result<()> {
+    fn fire(
+        &mut self,
+        domain: TimeDomain,
+        time: i64,
+        firing: Firing<'_>,
+        out: &mut dyn ChainOutput<F::Out>,
+    ) -> Result<bool> {
         let core = self.core.as_mut().ok_or_else(not_initialized)?;
         let function = &mut self.function;
-        core.fire(domain, time, out, |timestamp, ctx, out| {
+        core.fire(domain, time, firing, out, |timestamp, ctx, out| {
             function.on_timer(timestamp, ctx, out)
         })
     }

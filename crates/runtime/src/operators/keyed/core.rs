@@ -5,6 +5,7 @@ use super::super::raw::{RawOutputs, raw_inputs, refuse_unclaimed};
 use super::super::user_code::{finish_call, runtime_info, user_error};
 use super::timers::{KeyTimers, USER_TIMERS};
 use crate::operator::{ChainOutput, OperatorContext, SnapshotFuture};
+use crate::task::Firing;
 use millpond_api::function::{
     KeyedContext, OnTimerContext, RuntimeContext, StateSnapshotContext, TimeDomain,
 };
@@ -249,20 +250,25 @@ impl<K: StateKey> KeyedCore<K> {
         finish_call(result, collector, &self.side_outputs, &mut self.meter, &self.name)
     }
 
-    /// Fires what is due in `domain` at `time`, one timer after the other, since each may register and delete others.
+    /// Fires what is due in `domain` at `time`, one timer after the other, since each may register and delete others. Returns
+    /// whether that was all, as far as `firing` let it.
     pub(super) fn fire<T>(
         &mut self,
         domain: TimeDomain,
         time: i64,
+        firing: Firing<'_>,
         out: &mut dyn ChainOutput<T>,
         mut on_timer: impl FnMut(i64, &mut OnTimerContext<'_, K>, &mut Collector<'_, T>) -> Result<()>,
-    ) -> Result<()> {
-        loop {
+    ) -> Result<bool> {
+        for fired in 0.. {
+            if firing.ends_after(fired) {
+                return Ok(false);
+            }
             let due = match domain {
                 TimeDomain::EventTime => self.timers.poll_event_timer(time)?,
                 TimeDomain::ProcessingTime => self.timers.poll_processing_timer(time)?,
             };
-            let Some(timer) = due else { return Ok(()) };
+            let Some(timer) = due else { break };
             self.keys.set_current_key(timer.key)?;
             let current = self.keys.current_key()?;
             let key: &K = &current;
@@ -282,6 +288,7 @@ impl<K: StateKey> KeyedCore<K> {
             let result = on_timer(timer.timestamp, &mut ctx, &mut collector);
             finish_call(result, collector, &self.side_outputs, &mut self.meter, &self.name)?;
         }
+        Ok(true)
     }
 }
 

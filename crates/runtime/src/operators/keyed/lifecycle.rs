@@ -22,8 +22,19 @@ macro_rules! keyed_lifecycle {
             watermark: millpond_api::Watermark,
             out: &mut dyn crate::operator::ChainOutput<Self::Out>,
         ) -> Result<()> {
-            self.fire(TimeDomain::EventTime, watermark.timestamp, out)?;
+            self.fire_event_timers(watermark, crate::task::Firing::Whole, out)?;
             out.emit_watermark(watermark)
+        }
+        fn has_interruptible_timers(&self) -> bool {
+            true
+        }
+        fn fire_event_timers(
+            &mut self,
+            watermark: millpond_api::Watermark,
+            firing: crate::task::Firing<'_>,
+            out: &mut dyn crate::operator::ChainOutput<Self::Out>,
+        ) -> Result<bool> {
+            self.fire(TimeDomain::EventTime, watermark.timestamp, firing, out)
         }
         fn snapshot_state(
             &mut self,
@@ -62,7 +73,13 @@ macro_rules! keyed_lifecycle {
             now_ms: i64,
             out: &mut dyn crate::operator::ChainOutput<Self::Out>,
         ) -> Result<()> {
-            self.fire(TimeDomain::ProcessingTime, now_ms, out)
+            self.fire(
+                TimeDomain::ProcessingTime,
+                now_ms,
+                crate::task::Firing::Whole,
+                out,
+            )
+            .map(drop)
         }
         fn close(&mut self) -> Result<()> {
             self.function.close()

@@ -9,6 +9,7 @@ use super::merging::{self, MergingSetState};
 use super::timers::WINDOW_TIMERS;
 use crate::graph::node::KeySelector;
 use crate::operator::{ChainOutput, ChainedOperator, OneInputOperator, OperatorContext, SnapshotFuture};
+use crate::task::Firing;
 use millpond_api::function::{Counter, TimeDomain};
 use millpond_api::window::{Trigger, WindowAssigner, WindowAssignerContext, WindowScope, WindowStateStore};
 use millpond_api::{Data, OutputTag, SideOutputs, Watermark};
@@ -126,10 +127,14 @@ where
         &mut self,
         domain: TimeDomain,
         time: i64,
+        firing: Firing<'_>,
         out: &mut dyn ChainOutput<C::Out>,
-    ) -> Result<()> {
+    ) -> Result<bool> {
         let opened = self.opened.as_mut().ok_or_else(not_initialized)?;
-        loop {
+        for fired in 0.. {
+            if firing.ends_after(fired) {
+                return Ok(false);
+            }
             let due = match domain {
                 TimeDomain::EventTime => opened.core.timers.poll_event_timer(time)?,
                 TimeDomain::ProcessingTime => opened.core.timers.poll_processing_timer(time)?,
@@ -141,13 +146,14 @@ where
                 ..
             }) = due
             else {
-                return Ok(());
+                break;
             };
             let keys = Rc::clone(&opened.core.keys);
             keys.set_current_key(key)?;
             Call::new(&self.spec, &mut self.contents, opened, &keys, out)
                 .on_timer(domain, timestamp, window)?;
         }
+        Ok(true)
     }
 }
 
@@ -169,8 +175,19 @@ where
         Ok(())
     }
     fn process_watermark(&mut self, watermark: Watermark, out: &mut dyn ChainOutput<C::Out>) -> Result<()> {
-        self.fire_timers(TimeDomain::EventTime, watermark.timestamp, out)?;
+        self.fire_event_timers(watermark, Firing::Whole, out)?;
         out.emit_watermark(watermark)
+    }
+    fn has_interruptible_timers(&self) -> bool {
+        true
+    }
+    fn fire_event_timers(
+        &mut self,
+        watermark: Watermark,
+        firing: Firing<'_>,
+        out: &mut dyn ChainOutput<C::Out>,
+    ) -> Result<bool> {
+        self.fire_timers(TimeDomain::EventTime, watermark.timestamp, firing, out)
     }
     fn snapshot_state(&mut self, barrier: &CheckpointBarrier) -> Result<Option<SnapshotFuture>> {
         let opened = self.opened.as_mut().ok_or_else(not_initialized)?;
@@ -198,7 +215,8 @@ where
         self.opened.as_ref()?.core.next_processing_timer()
     }
     fn advance_processing_time(&mut self, now_ms: i64, out: &mut dyn ChainOutput<C::Out>) -> Result<()> {
-        self.fire_timers(TimeDomain::ProcessingTime, now_ms, out)
+        self.fire_timers(TimeDomain::ProcessingTime, now_ms, Firing::Whole, out)
+            .map(drop)
     }
     fn close(&mut self) -> Result<()> {
         self.contents.close()
