@@ -2,9 +2,9 @@
 
 pub use crate::{Configuration, Error, ErrorKind, JavaHash, Result, StateType};
 pub use millpond_api::function::{
-    AsyncCollector, AsyncKeyedContext, AsyncKeyedProcessFunction, AsyncOnTimerContext, BroadcastContext,
-    KeyedBroadcastProcessFunction, KeyedContext, KeyedProcessFunction, OnTimerContext, ProcessContext,
-    ProcessFunction, ReadOnlyContext, RuntimeContext,
+    AsyncCollector, AsyncKeyedCoProcessFunction, AsyncKeyedContext, AsyncKeyedProcessFunction,
+    AsyncOnTimerContext, BroadcastContext, KeyedBroadcastProcessFunction, KeyedContext, KeyedProcessFunction,
+    OnTimerContext, ProcessContext, ProcessFunction, ReadOnlyContext, RuntimeContext,
 };
 pub use millpond_api::window::{
     ContinuousEventTimeTrigger, CountTrigger, EventTimeSessionWindows, EventTimeTrigger, GlobalWindow,

@@ -4,6 +4,7 @@
 //! `Send`. Its life: `open` once, then elements and timers one at a time, then `close`. Everything it knows of the world
 //! comes through the contexts here, none of which names the engine (decision D3).
 
+mod async_co_process;
 mod async_context;
 mod async_keyed;
 mod async_runtime_context;
@@ -16,6 +17,7 @@ mod metric;
 mod process;
 mod runtime_context;
 
+pub use async_co_process::AsyncKeyedCoProcessFunction;
 pub use async_context::{
     AsyncCollector, AsyncContextParts, AsyncEffects, AsyncKeyedContext, AsyncOnTimerContext,
     AsyncTimerService, TimerRequest,

@@ -3,10 +3,15 @@
 use super::keyed::KeyedStream;
 use super::operator::SingleOutputStreamOperator;
 use super::stream::{BroadcastStream, DataStream};
-use crate::graph::node::{PlainWriter, TwoInputNode};
-use crate::operators::{CoProcessOperator, KeyedBroadcastOperator, KeyedCoProcessOperator};
+use crate::graph::node::{KeySelector, PlainWriter, TwoInputNode};
+use crate::graph::stream_graph::StreamEdge;
+use crate::operators::{
+    AsyncKeyedCoProcessOperator, CoProcessOperator, KeyedBroadcastOperator, KeyedCoProcessOperator,
+};
 use millpond_api::Data;
-use millpond_api::function::{CoProcessFunction, KeyedBroadcastProcessFunction, KeyedCoProcessFunction};
+use millpond_api::function::{
+    AsyncKeyedCoProcessFunction, CoProcessFunction, KeyedBroadcastProcessFunction, KeyedCoProcessFunction,
+};
 use millpond_types::StateKey;
 use std::sync::Arc;
 
@@ -50,6 +55,26 @@ impl<K: StateKey, T: Data, U: Data> KeyedConnectedStreams<K, T, U> {
         KeyedConnectedStreams { first, second }
     }
 
+    /// The same streams for functions that await their state, as [`KeyedStream::enable_async_state`]. Flink's `enableAsyncState` of
+    /// `ConnectedStreams`.
+    pub fn enable_async_state(&self) -> AsyncKeyedConnectedStreams<K, T, U> {
+        let (first, second) = (self.first.clone(), self.second.clone());
+        AsyncKeyedConnectedStreams(KeyedConnectedStreams { first, second })
+    }
+
+    fn selectors(&self) -> (KeySelector<T, K>, KeySelector<U, K>) {
+        (
+            Arc::clone(&self.first.selector),
+            Arc::clone(&self.second.selector),
+        )
+    }
+
+    fn edges(&self) -> Vec<StreamEdge> {
+        let mut inputs = self.first.edges(0);
+        inputs.extend(self.second.edges(1));
+        inputs
+    }
+
     /// Runs a function that `factory` makes for each parallel instance.
     pub fn process<F>(
         &self,
@@ -58,17 +83,34 @@ impl<K: StateKey, T: Data, U: Data> KeyedConnectedStreams<K, T, U> {
     where
         F: KeyedCoProcessFunction<Key = K, In1 = T, In2 = U>,
     {
-        let mut inputs = self.first.edges(0);
-        inputs.extend(self.second.edges(1));
-        let (first, second) = (
-            Arc::clone(&self.first.selector),
-            Arc::clone(&self.second.selector),
-        );
+        let (first, second) = self.selectors();
         let make = move || KeyedCoProcessOperator::new(factory(), Arc::clone(&first), Arc::clone(&second));
         self.first
             .stream
             .env
-            .add("Co-Keyed-Process", inputs, TwoInputNode::shared(make))
+            .add("Co-Keyed-Process", self.edges(), TwoInputNode::shared(make))
+    }
+}
+
+/// [`KeyedConnectedStreams`] for functions that await their state: [`KeyedConnectedStreams::enable_async_state`].
+pub struct AsyncKeyedConnectedStreams<K, T, U>(KeyedConnectedStreams<K, T, U>);
+
+impl<K: StateKey, T: Data, U: Data> AsyncKeyedConnectedStreams<K, T, U> {
+    /// Runs a function that `factory` makes for each parallel instance.
+    pub fn process<F>(
+        &self,
+        factory: impl Fn() -> F + Send + Sync + 'static,
+    ) -> SingleOutputStreamOperator<F::Out>
+    where
+        F: AsyncKeyedCoProcessFunction<Key = K, In1 = T, In2 = U>,
+    {
+        let selectors = self.0.selectors();
+        let make = move || AsyncKeyedCoProcessOperator::of_two_inputs(factory(), selectors.clone());
+        self.0
+            .first
+            .stream
+            .env
+            .add("Co-Keyed-Process", self.0.edges(), TwoInputNode::shared(make))
     }
 }
 

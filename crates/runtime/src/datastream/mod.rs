@@ -26,7 +26,9 @@ mod stream;
 mod tests;
 mod windowed;
 
-pub use connected::{BroadcastConnectedStream, ConnectedStreams, KeyedConnectedStreams};
+pub use connected::{
+    AsyncKeyedConnectedStreams, BroadcastConnectedStream, ConnectedStreams, KeyedConnectedStreams,
+};
 pub use environment::StreamExecutionEnvironment;
 pub use keyed::{AsyncKeyedStream, KeyedStream};
 pub use operator::SingleOutputStreamOperator;

@@ -19,7 +19,7 @@ mod watermarks;
 mod window;
 
 pub(crate) use apply::{FilterOperator, FlatMapOperator, MapOperator, TryMapOperator};
-pub(crate) use async_keyed::AsyncKeyedProcessOperator;
+pub(crate) use async_keyed::{AsyncKeyedCoProcessOperator, AsyncKeyedProcessOperator};
 pub(crate) use co_process::CoProcessOperator;
 pub(crate) use keyed::{
     KeyedBroadcastOperator, KeyedCoProcessOperator, KeyedProcessOperator, ReduceFunctionAdapter,

@@ -7,12 +7,12 @@ use crate::graph::node::{ErasedOutput, NodeFactory, OneInputNode, TwoInputNode};
 use crate::graph::side_output::SideLink;
 use crate::operator::{OperatorContext, OperatorMetrics, RestoredState, TaskInfo};
 use crate::operators::{
-    AsyncKeyedProcessOperator, CoProcessOperator, KeyedBroadcastOperator, KeyedCoProcessOperator,
-    KeyedProcessOperator, ProcessOperator, SinkOperator, SourceNode,
+    AsyncKeyedCoProcessOperator, AsyncKeyedProcessOperator, CoProcessOperator, KeyedBroadcastOperator,
+    KeyedCoProcessOperator, KeyedProcessOperator, ProcessOperator, SinkOperator, SourceNode,
 };
 use millpond_api::function::{
-    AsyncKeyedProcessFunction, CoProcessFunction, KeyedBroadcastProcessFunction, KeyedCoProcessFunction,
-    KeyedProcessFunction, ProcessFunction,
+    AsyncKeyedCoProcessFunction, AsyncKeyedProcessFunction, CoProcessFunction, KeyedBroadcastProcessFunction,
+    KeyedCoProcessFunction, KeyedProcessFunction, ProcessFunction,
 };
 use millpond_api::{OutputTag, Sink, Source, WatermarkStrategy};
 use millpond_core::host::ManualClock;
@@ -256,6 +256,18 @@ pub fn for_keyed_co_process_function<F: KeyedCoProcessFunction>(
     let (first, second) = (Arc::new(selector1), Arc::new(selector2));
     HarnessBuilder::new(TwoInputNode::shared(move || {
         KeyedCoProcessOperator::new(factory(), first.clone(), second.clone())
+    }))
+}
+
+/// A harness for an asynchronous function over two streams keyed alike.
+pub fn for_async_keyed_co_process_function<F: AsyncKeyedCoProcessFunction>(
+    factory: impl Fn() -> F + Send + Sync + 'static,
+    selector1: impl Fn(&F::In1) -> F::Key + Send + Sync + 'static,
+    selector2: impl Fn(&F::In2) -> F::Key + Send + Sync + 'static,
+) -> HarnessBuilder<TwoInputHarness<F::In1, F::In2, F::Out>> {
+    let (first, second) = (Arc::new(selector1), Arc::new(selector2));
+    HarnessBuilder::new(TwoInputNode::shared(move || {
+        AsyncKeyedCoProcessOperator::of_two_inputs(factory(), (first.clone(), second.clone()))
     }))
 }
 

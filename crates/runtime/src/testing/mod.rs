@@ -54,9 +54,9 @@ mod recorder;
 mod tests;
 
 pub use builder::{
-    HarnessBuilder, for_async_keyed_process_function, for_co_process_function,
-    for_keyed_broadcast_process_function, for_keyed_co_process_function, for_keyed_process_function,
-    for_operator, for_process_function, for_sink, for_source,
+    HarnessBuilder, for_async_keyed_co_process_function, for_async_keyed_process_function,
+    for_co_process_function, for_keyed_broadcast_process_function, for_keyed_co_process_function,
+    for_keyed_process_function, for_operator, for_process_function, for_sink, for_source,
 };
 pub use harness::{Harness, HarnessCore, OneInputHarness, SourceHarness, TwoInputHarness};
 pub use inline::InlineStreams;

@@ -6,6 +6,7 @@ mod concurrency;
 mod errors;
 mod job;
 mod model;
+mod two_inputs;
 
 use millpond_api::function::{
     AsyncCollector, AsyncKeyedContext, AsyncKeyedProcessFunction, AsyncOnTimerContext, RuntimeContext,

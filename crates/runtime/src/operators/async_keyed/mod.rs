@@ -3,6 +3,8 @@
 
 mod controller;
 mod operator;
+mod two_inputs;
 mod waker;
 
 pub(crate) use operator::AsyncKeyedProcessOperator;
+pub(crate) use two_inputs::AsyncKeyedCoProcessOperator;

@@ -24,13 +24,17 @@ use std::sync::Arc;
 ///
 /// Watermarks, their statuses, barriers and the end of input pass only when nothing is in flight (Flink's
 /// `EpochManager`, in its mode `SERIAL_BETWEEN_EPOCH`).
-pub(crate) struct AsyncKeyedProcessOperator<F: AsyncKeyedProcessFunction> {
+pub(crate) struct AsyncKeyedProcessOperator<F: AsyncKeyedProcessFunction, S = Selector<F>> {
     /// Shared with the futures in flight.
     function: Rc<F>,
-    selector: KeySelector<F::In, F::Key>,
+    /// Finds the keys of elements.
+    pub(super) selector: S,
     side_outputs: SideOutputs,
     opened: Option<Opened<F>>,
 }
+
+/// The keys of a single stream.
+type Selector<F> = KeySelector<<F as AsyncKeyedProcessFunction>::In, <F as AsyncKeyedProcessFunction>::Key>;
 
 struct Opened<F: AsyncKeyedProcessFunction> {
     controller: AsyncExecutionController<F::Key, Input<F::In>>,
@@ -50,7 +54,13 @@ enum Input<T> {
 }
 
 impl<F: AsyncKeyedProcessFunction> AsyncKeyedProcessOperator<F> {
-    pub(crate) fn new(function: F, selector: KeySelector<F::In, F::Key>) -> Self {
+    pub(crate) fn new(function: F, selector: Selector<F>) -> Self {
+        Self::with_selector(function, selector)
+    }
+}
+
+impl<F: AsyncKeyedProcessFunction, S> AsyncKeyedProcessOperator<F, S> {
+    pub(super) fn with_selector(function: F, selector: S) -> Self {
         AsyncKeyedProcessOperator {
             function: Rc::new(function),
             selector,
@@ -112,6 +122,20 @@ impl<F: AsyncKeyedProcessFunction> AsyncKeyedProcessOperator<F> {
         Ok(result)
     }
 
+    /// Takes an element of `key`.
+    pub(super) fn submit(
+        &mut self,
+        key: F::Key,
+        value: F::In,
+        timestamp: i64,
+        out: &mut dyn ChainOutput<F::Out>,
+    ) -> Result<()> {
+        self.running(out, |controller, running| {
+            running.core.meter.took_one();
+            controller.submit(running, key, Input::Element { value, timestamp })
+        })
+    }
+
     fn drain(&mut self, out: &mut dyn ChainOutput<F::Out>) -> Result<()> {
         self.running(out, |controller, running| controller.drain(running, 0))
     }
@@ -154,7 +178,7 @@ impl<F: AsyncKeyedProcessFunction> AsyncKeyedProcessOperator<F> {
     }
 }
 
-impl<F: AsyncKeyedProcessFunction> ChainedOperator for AsyncKeyedProcessOperator<F> {
+impl<F: AsyncKeyedProcessFunction, S: 'static> ChainedOperator for AsyncKeyedProcessOperator<F, S> {
     type Out = F::Out;
 
     fn set_side_outputs(&mut self, side_outputs: SideOutputs) {
@@ -257,10 +281,7 @@ impl<F: AsyncKeyedProcessFunction> OneInputOperator for AsyncKeyedProcessOperato
         out: &mut dyn ChainOutput<F::Out>,
     ) -> Result<()> {
         let key = (self.selector)(&value);
-        self.running(out, |controller, running| {
-            running.core.meter.took_one();
-            controller.submit(running, key, Input::Element { value, timestamp })
-        })
+        self.submit(key, value, timestamp, out)
     }
 }
 
