@@ -8,6 +8,7 @@ mod async_keyed;
 mod co_process;
 mod keyed;
 mod meter;
+mod opened;
 mod process;
 mod raw;
 mod sink;

@@ -21,29 +21,37 @@ use millpond_api::{Collector, WatermarkStrategy};
 use millpond_connectors::{CollectSink, DataGeneratorSource};
 use millpond_core::host::sleep;
 use millpond_core::{Configuration, Result};
-use millpond_runtime::datastream::{SingleOutputStreamOperator, StreamExecutionEnvironment};
+use millpond_runtime::datastream::{DataStream, SingleOutputStreamOperator, StreamExecutionEnvironment};
 use millpond_runtime::master::JobHandle;
-use millpond_state::descriptor::ValueStateDescriptor;
+use millpond_state::descriptor::{StateData, ValueStateDescriptor};
 use millpond_state::keyed::ValueState;
+use millpond_types::StateType;
 use std::collections::BTreeMap;
+use std::ops::Add;
 use std::time::Duration;
 
 /// Keys of the test job.
 const KEYS: i64 = 97;
 
-/// For each record, how many of its key there were so far.
+/// For each record, how many of its key there were so far, stored as an `N`.
 #[derive(Default)]
-struct CountPerKey {
-    count: ValueState<i64>,
+struct CountPerKey<N = i64> {
+    count: ValueState<N>,
 }
 
-impl KeyedProcessFunction for CountPerKey {
+/// A number to count with.
+trait Count: StateData + StateType + Default + From<i32> + Into<i64> + Add<Output = Self> {}
+
+impl Count for i32 {}
+impl Count for i64 {}
+
+impl<N: Count> KeyedProcessFunction for CountPerKey<N> {
     type Key = i64;
     type In = i64;
     type Out = (i64, i64);
 
     fn open(&mut self, ctx: &mut RuntimeContext<'_, i64>) -> Result<()> {
-        self.count = ctx.state(ValueStateDescriptor::new("count").default_value(0))?;
+        self.count = ctx.state(ValueStateDescriptor::new("count").default_value(N::default()))?;
         Ok(())
     }
 
@@ -53,9 +61,9 @@ impl KeyedProcessFunction for CountPerKey {
         ctx: &mut KeyedContext<'_, i64>,
         out: &mut Collector<'_, (i64, i64)>,
     ) -> Result<()> {
-        let n = self.count.value()? + 1;
-        self.count.update(n)?;
-        out.collect((*ctx.current_key(), n));
+        let n = self.count.value()? + N::from(1);
+        self.count.update(n.clone())?;
+        out.collect((*ctx.current_key(), n.into()));
         Ok(())
     }
 }
@@ -82,14 +90,17 @@ fn numbers(
         .uid("numbers")
 }
 
-/// Counts by key into `sink`.
-fn count_into(numbers: &SingleOutputStreamOperator<i64>, sink: &CollectSink<(i64, i64)>) {
+/// Counts by key.
+fn counted<N: Count>(numbers: &DataStream<i64>) -> SingleOutputStreamOperator<(i64, i64)> {
     numbers
         .key_by(|n| n % KEYS)
-        .process(CountPerKey::default)
+        .process(CountPerKey::<N>::default)
         .uid("count")
-        .sink_to(sink.clone())
-        .uid("sink");
+}
+
+/// Counts by key into `sink`.
+fn count_into(numbers: &DataStream<i64>, sink: &CollectSink<(i64, i64)>) {
+    counted::<i64>(numbers).sink_to(sink.clone()).uid("sink");
 }
 
 /// What `count_into` gives for the numbers below `count`, each once.

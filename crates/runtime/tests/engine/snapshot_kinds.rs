@@ -3,16 +3,12 @@
 //! Method: a job counts 12,000 numbers by key. Some way in, a snapshot of the kind is taken; what comes after it is thrown away with
 //! the job. Another job goes on from the snapshot, changed as the cell says, and every count has to be there exactly once.
 
-use super::{CountPerKey, KEYS, environment, expected_counts, numbers, occurrences};
-use millpond_api::Collector;
-use millpond_api::function::{KeyedContext, KeyedProcessFunction, RuntimeContext};
+use super::{counted, environment, expected_counts, numbers, occurrences};
 use millpond_connectors::CollectSink;
 use millpond_core::host::sleep;
 use millpond_core::{Error, ErrorKind, Result};
 use millpond_runtime::datastream::StreamExecutionEnvironment;
 use millpond_runtime::master::{JobHandle, SavepointInfo};
-use millpond_state::descriptor::ValueStateDescriptor;
-use millpond_state::keyed::ValueState;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tempfile::TempDir;
@@ -32,40 +28,12 @@ impl Kind {
     }
 }
 
-/// As [`CountPerKey`], with narrower numbers.
-#[derive(Default)]
-struct NarrowCountPerKey {
-    count: ValueState<i32>,
-}
-
-impl KeyedProcessFunction for NarrowCountPerKey {
-    type Key = i64;
-    type In = i64;
-    type Out = (i64, i64);
-
-    fn open(&mut self, ctx: &mut RuntimeContext<'_, i64>) -> Result<()> {
-        self.count = ctx.state(ValueStateDescriptor::new("count").default_value(0))?;
-        Ok(())
-    }
-
-    fn process_element(
-        &mut self,
-        _value: i64,
-        ctx: &mut KeyedContext<'_, i64>,
-        out: &mut Collector<'_, (i64, i64)>,
-    ) -> Result<()> {
-        let n = self.count.value()? + 1;
-        self.count.update(n)?;
-        out.collect((*ctx.current_key(), i64::from(n)));
-        Ok(())
-    }
-}
-
 /// How a job is built.
 #[derive(Clone, Copy)]
 struct Job {
     parallelism: u32,
     backend: &'static str,
+    /// Whether counts are narrower numbers.
     narrow: bool,
     /// An operator that the other doesn't have.
     with_more: bool,
@@ -111,13 +79,11 @@ fn build(env: &StreamExecutionEnvironment, job: Job, pace: Pace, sink: &CollectS
     if job.with_more {
         numbers = numbers.map(|n| n).uid("more");
     }
-    let keyed = numbers.key_by(|n| n % KEYS);
     let counts = match job.narrow {
-        true => keyed.process(NarrowCountPerKey::default),
-        false => keyed.process(CountPerKey::default),
+        true => counted::<i32>(&numbers),
+        false => counted::<i64>(&numbers),
     };
     counts
-        .uid("count")
         .map(move |count| {
             if pace == Pace::Backpressured {
                 sleep(Duration::from_micros(200));

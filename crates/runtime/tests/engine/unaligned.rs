@@ -1,6 +1,6 @@
 //! Checkpoints whose barriers overtake records, in whole jobs: under backpressure, through restarts, at other parallelisms.
 
-use super::{CountPerKey, KEYS, eventually, expected_counts, occurrences};
+use super::{counted, eventually, expected_counts, occurrences};
 use millpond_api::{Data, WatermarkStrategy};
 use millpond_connectors::{CollectSink, DataGeneratorSource, DiscardingSink};
 use millpond_core::ErrorKind;
@@ -24,14 +24,13 @@ fn unaligned(parallelism: u32, interval_ms: u64) -> StreamExecutionEnvironment {
 fn slow_count(env: &StreamExecutionEnvironment, sink: &CollectSink<(i64, i64)>) {
     env.set_option("taskmanager.network.memory.buffers-per-channel", 2);
     let source = DataGeneratorSource::new(|i| i as i64, Some(COUNT));
-    env.from_source(source, WatermarkStrategy::no_watermarks(), "numbers")
+    let numbers = env
+        .from_source(source, WatermarkStrategy::no_watermarks(), "numbers")
         .uid("numbers")
         .rebalance()
         .map(|n| n)
-        .uid("map")
-        .key_by(|n| n % KEYS)
-        .process(CountPerKey::default)
-        .uid("count")
+        .uid("map");
+    counted::<i64>(&numbers)
         .map(|result| {
             sleep(Duration::from_micros(100));
             result
