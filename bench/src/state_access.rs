@@ -205,15 +205,16 @@ impl Bench {
             VoidNamespace,
         )?;
         let keys = backend.key_context().clone();
+        let mut random = SeededRandom::new(3);
         for key in 0..COLLECTIONS {
             keys.set_current_key(key)?;
-            for element in 0..LIST_LEN {
-                state.add(element)?;
+            for _ in 0..LIST_LEN {
+                state.add(random.next_u64() as i64)?;
             }
         }
         self.time("listGetIterate100", ROUNDS, &backend, &self.collections, |_| {
-            let mut sum = 0;
-            state.for_each(|element| sum += element)?;
+            let mut sum = 0_i64;
+            state.for_each(|element| sum = sum.wrapping_add(*element))?;
             black_box(sum);
             Ok(())
         })?;

@@ -28,6 +28,12 @@ pub fn prefetch_at<T>(slice: &[T], index: usize) {
     }
 }
 
+/// Asks for the place behind the last element, where the next one of a vector goes.
+#[inline]
+pub fn prefetch_end<T>(slice: &[T]) {
+    prefetch_line(slice.as_ptr_range().end.cast());
+}
+
 /// Asks for a value: for its first line of memory, and for its last, which is another one when it lies across two.
 #[inline]
 pub fn prefetch<T>(value: &T) {

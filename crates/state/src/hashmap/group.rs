@@ -33,6 +33,15 @@ pub(super) struct FrozenShard<E> {
     pub(super) since: Epoch,
 }
 
+/// What a write does with an entry that a snapshot still has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Held {
+    /// Changes a copy of it.
+    Copied,
+    /// Makes a new one, as nothing of the old one matters: nothing is copied.
+    Replaced,
+}
+
 /// The shards of one key group.
 #[derive(Debug)]
 pub(super) struct Group<E> {
@@ -192,16 +201,15 @@ impl<E> Group<E> {
 }
 
 impl<E: Clone> Group<E> {
-    /// Changes the entry that `eq` accepts by `change`, or inserts what `create` makes; `arg` goes to the one that is
-    /// called.
+    /// Lets `write` change the entry that `eq` accepts, or make one when it gets none. `held` says which of the two it does about
+    /// an entry that a snapshot still has.
     #[inline]
-    pub(super) fn upsert<A>(
+    pub(super) fn upsert(
         &mut self,
         hash: u64,
-        arg: A,
+        held: Held,
         eq: impl FnMut(&E) -> bool,
-        change: impl FnOnce(&mut E, A),
-        create: impl FnOnce(A) -> E,
+        write: impl FnOnce(Option<&mut E>) -> Option<E>,
         hasher: impl Fn(&E) -> u64,
     ) {
         let index = self.index(hash);
@@ -209,35 +217,19 @@ impl<E: Clone> Group<E> {
             return;
         };
         let shard = slot.shard_mut();
-        if let Some(entry) = shard.find_mut(hash, eq) {
-            change(entry, arg);
-        } else {
-            shard.insert_unique(hash, create(arg), &hasher);
-            self.grew(hasher);
-        }
-    }
-
-    /// Changes the entry that `eq` accepts into what `create` makes, by `change` or as a whole, or inserts that.
-    #[inline]
-    pub(super) fn set<A>(
-        &mut self,
-        hash: u64,
-        arg: A,
-        eq: impl FnMut(&E) -> bool,
-        change: impl FnOnce(&mut E, A),
-        create: impl FnOnce(A) -> E,
-        hasher: impl Fn(&E) -> u64,
-    ) {
-        let index = self.index(hash);
-        let Some(slot) = self.slots.get_mut(index) else {
-            return;
+        let found = shard.seek(hash, eq);
+        let old = match found {
+            Some(found) if held == Held::Replaced && shard.is_lent(found) => None,
+            Some(found) => shard.found_mut(found),
+            None => None,
         };
-        let shard = slot.shard_mut();
-        if let Some(found) = shard.seek(hash, eq) {
-            shard.set(found, arg, change, create);
-        } else {
-            shard.insert_unique(hash, create(arg), &hasher);
-            self.grew(hasher);
+        match (write(old), found) {
+            (Some(entry), Some(found)) => shard.put_lent(found, entry),
+            (Some(entry), None) => {
+                shard.insert_unique(hash, entry, &hasher);
+                self.grew(hasher);
+            }
+            (None, _) => {}
         }
     }
 

@@ -30,14 +30,6 @@ impl<E> Default for Shard<E> {
 }
 
 impl<E> Shard<E> {
-    /// A shard that takes so many entries before its index has to grow.
-    pub(super) fn with_capacity(entries: usize) -> Self {
-        Shard {
-            entries: Entries::with_capacity(entries),
-            index: Index::with_capacity(entries),
-        }
-    }
-
     #[inline]
     pub(super) fn len(&self) -> usize {
         self.entries.len()
@@ -93,7 +85,12 @@ impl<E> Shard<E> {
     #[cold]
     #[inline(never)]
     fn grow(&mut self, hasher: impl Fn(&E) -> u64) {
-        self.index = self.index.doubled();
+        self.link_all(self.index.doubled(), hasher);
+    }
+
+    /// Finds the entries by `index` from now on, which has to be empty and large enough.
+    fn link_all(&mut self, index: Index, hasher: impl Fn(&E) -> u64) {
+        self.index = index;
         for (position, entry) in self.entries.iter().enumerate() {
             self.index.link(hasher(entry), position as u32);
         }
@@ -114,6 +111,12 @@ impl<E> Shard<E> {
     #[inline]
     pub(super) fn prefetch_index(&self, hash: u64) {
         self.index.prefetch(hash);
+    }
+
+    /// Asks for the place where the next entry goes.
+    #[inline]
+    pub(super) fn prefetch_end(&self) {
+        self.entries.prefetch_end();
     }
 
     /// The entry that a lookup of this hash looks at first, most likely the one that it finds. Reads the index alone.
@@ -140,29 +143,16 @@ impl<E: Clone> Shard<E> {
         self.entries.get_mut(position)
     }
 
-    /// The entry that has this hash and that `eq` accepts, to be changed in what its hash doesn't depend on.
+    /// Whether a snapshot has what was found, and a change of it would copy it.
     #[inline]
-    pub(super) fn find_mut(&mut self, hash: u64, eq: impl FnMut(&E) -> bool) -> Option<&mut E> {
-        let found = self.seek(hash, eq)?;
-        self.entries.get_mut(found.position as usize)
+    pub(super) fn is_lent(&self, found: Found) -> bool {
+        self.entries.is_lent(found.position as usize)
     }
 
-    /// Puts what `create` makes of `arg` into the place of what was found, which has the same hash; or changes that into it, unless a
-    /// snapshot has it: then nothing of it is copied.
+    /// Puts an entry of the same hash into the place of one that is lent.
     #[inline]
-    pub(super) fn set<A>(
-        &mut self,
-        found: Found,
-        arg: A,
-        change: impl FnOnce(&mut E, A),
-        create: impl FnOnce(A) -> E,
-    ) {
-        let position = found.position as usize;
-        if self.entries.is_lent(position) {
-            self.entries.put_lent(position, create(arg));
-        } else if let Some(entry) = self.entries.get_mut(position) {
-            change(entry, arg);
-        }
+    pub(super) fn put_lent(&mut self, found: Found, entry: E) {
+        self.entries.put_lent(found.position as usize, entry);
     }
 
     /// What was found, to be changed in what its hash doesn't depend on.
@@ -201,17 +191,24 @@ impl<E: Clone> Shard<E> {
         false
     }
 
-    /// Moves the entries whose hash `moves` accepts into another shard.
+    /// Moves the entries whose hash `moves` accepts into another shard. Both then have room for as many entries as this one had: by
+    /// the time that either is split again it has about as many. Their indexes are small at first, for each lookup reads those.
     pub(super) fn split(&mut self, hasher: impl Fn(&E) -> u64, moves: impl Fn(u64) -> bool) -> Shard<E> {
-        // Half of them each, and room for what comes soon.
-        let expected = self.len() / 2 + self.len() / 8;
-        let (mut moved, mut kept) = (Shard::with_capacity(expected), Shard::with_capacity(expected));
-        for entry in self.entries.take_all() {
-            let hash = hasher(&entry);
-            let shard = if moves(hash) { &mut moved } else { &mut kept };
-            shard.insert_unique(hash, entry, &hasher);
+        let mut moved = Shard {
+            entries: Entries::with_capacity(self.len() + self.len() / 8),
+            index: Index::with_capacity(self.len() / 2 + self.len() / 8),
+        };
+        self.entries.take_back_all();
+        let mut position = 0;
+        while let Some(entry) = self.entries.get(position) {
+            let hash = hasher(entry);
+            if moves(hash) {
+                moved.insert_unique(hash, self.entries.swap_remove(position), &hasher);
+            } else {
+                position += 1;
+            }
         }
-        *self = kept;
+        self.link_all(Index::with_capacity(self.len() + self.len() / 4), hasher);
         moved
     }
 }

@@ -3,7 +3,7 @@
 use super::codec::{EntryCodec, KeyCodec};
 use super::expire::{Budget, Cursor, Expiring, FilteredSnapshots};
 use super::frozen::FrozenTable;
-use super::group::Epoch;
+use super::group::{Epoch, Held};
 use super::table::{Place, StateTable, entry_hash, namespace_hash};
 use crate::descriptor::StateData;
 use crate::keyed::{KeyContext, Namespace, PreparedKey};
@@ -148,27 +148,36 @@ impl<K: StateKey, N: Namespace, V: StateData, C: EntryCodec<V>> TableState<K, N,
         change: impl FnOnce(&mut V, A),
         create: impl FnOnce(A) -> V,
     ) -> Result<()> {
-        let key = self.context.current_key()?;
-        let Ok(mut current) = self.current.try_borrow_mut() else {
-            return Err(lending());
-        };
-        let current = &mut *current;
-        let place = self.place(current.namespace_hash);
-        current
-            .table
-            .upsert(place, &key, &current.namespace, arg, change, create)
+        self.write(Held::Copied, |slot| match slot {
+            Some(value) => {
+                change(value, arg);
+                None
+            }
+            None => Some(create(arg)),
+        })
     }
 
     /// Sets the current key's value, whatever it was.
     #[inline]
     pub(super) fn set(&self, value: V) -> Result<()> {
+        self.write(Held::Replaced, |slot| match slot {
+            Some(slot) => {
+                *slot = value;
+                None
+            }
+            None => Some(value),
+        })
+    }
+
+    #[inline]
+    fn write(&self, held: Held, write: impl FnOnce(Option<&mut V>) -> Option<V>) -> Result<()> {
         let key = self.context.current_key()?;
         let Ok(mut current) = self.current.try_borrow_mut() else {
             return Err(lending());
         };
         let current = &mut *current;
         let place = self.place(current.namespace_hash);
-        current.table.set(place, &key, &current.namespace, value)
+        current.table.upsert(place, &key, &current.namespace, held, write)
     }
 
     /// Lends the current key's value to be changed, removed or set.

@@ -3,7 +3,7 @@
 //! The namespace of state outside windows takes no space and no time: its type has one value.
 
 use super::expire::{Budget, Cursor, Expiring};
-use super::group::{Epoch, FrozenShard, Group};
+use super::group::{Epoch, FrozenShard, Group, Held};
 use crate::descriptor::StateData;
 use crate::keyed::{Namespace, PREFETCH_BATCH, PreparedKey};
 use crate::ttl::Expiry;
@@ -119,8 +119,11 @@ impl<K: StateKey, N: Namespace, V: StateData> StateTable<K, N, V> {
             for ((entry, shard), key) in entries.iter_mut().zip(shards).zip(keys) {
                 // Without a namespace, the hash of an entry is that of its key.
                 *entry = shard.and_then(|shard| shard.likely(key.hash));
-                if let Some(entry) = *entry {
-                    prefetch(entry);
+                match (*entry, shard) {
+                    (Some(entry), _) => prefetch(entry),
+                    // Not there: it may be about to come.
+                    (None, Some(shard)) => shard.prefetch_end(),
+                    (None, None) => {}
                 }
             }
             if let Some(then) = &then {
@@ -129,49 +132,26 @@ impl<K: StateKey, N: Namespace, V: StateData> StateTable<K, N, V> {
         }
     }
 
-    /// Changes the value or inserts one.
+    /// Lets `write` change the value, or make one when it gets none. `held` says which of the two it does about a value that a
+    /// snapshot still has.
     #[inline]
-    pub(super) fn upsert<A>(
+    pub(super) fn upsert(
         &mut self,
         place: Place,
         key: &K,
         namespace: &N,
-        arg: A,
-        change: impl FnOnce(&mut V, A),
-        create: impl FnOnce(A) -> V,
+        held: Held,
+        write: impl FnOnce(Option<&mut V>) -> Option<V>,
     ) -> Result<()> {
-        let entry = |arg| Entry {
-            key: key.clone(),
-            namespace: namespace.clone(),
-            value: create(arg),
+        let write = |entry: Option<&mut Entry<K, N, V>>| {
+            write(entry.map(|e| &mut e.value)).map(|value| Entry {
+                key: key.clone(),
+                namespace: namespace.clone(),
+                value,
+            })
         };
-        self.group_mut(place.key_group)?.upsert(
-            place.hash,
-            arg,
-            is(key, namespace),
-            |e, arg| change(&mut e.value, arg),
-            entry,
-            hash_of,
-        );
-        Ok(())
-    }
-
-    /// Sets the value, whatever it was.
-    #[inline]
-    pub(super) fn set(&mut self, place: Place, key: &K, namespace: &N, value: V) -> Result<()> {
-        let entry = |value| Entry {
-            key: key.clone(),
-            namespace: namespace.clone(),
-            value,
-        };
-        self.group_mut(place.key_group)?.set(
-            place.hash,
-            value,
-            is(key, namespace),
-            |e, value| e.value = value,
-            entry,
-            hash_of,
-        );
+        let group = self.group_mut(place.key_group)?;
+        group.upsert(place.hash, held, is(key, namespace), write, hash_of);
         Ok(())
     }
 

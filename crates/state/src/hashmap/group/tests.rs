@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 type Pair = (u64, u64);
 /// A snapshot and what it must hold.
-type Held<V> = (Vec<FrozenShard<(u64, V)>>, BTreeMap<u64, u64>);
+type Kept<V> = (Vec<FrozenShard<(u64, V)>>, BTreeMap<u64, u64>);
 
 /// A value, of a type with memory of its own or without.
 trait Value: Clone + From<u64> {
@@ -28,23 +28,26 @@ impl Value for Rc<u64> {
 }
 
 fn put<V: Value>(group: &mut Group<(u64, V)>, key: u64, value: u64) {
-    group.upsert(
-        fixed_hash(&key),
-        V::from(value),
-        |e| e.0 == key,
-        |e, v| e.1 = v,
-        |v| (key, v),
-        |e| fixed_hash(&e.0),
-    );
+    upsert(group, key, V::from(value), Held::Copied);
 }
 
 fn set<V: Clone>(group: &mut Group<(u64, V)>, key: u64, value: V) {
-    group.set(
+    upsert(group, key, value, Held::Replaced);
+}
+
+fn upsert<V: Clone>(group: &mut Group<(u64, V)>, key: u64, value: V, held: Held) {
+    let write = |entry: Option<&mut (u64, V)>| match entry {
+        Some(entry) => {
+            entry.1 = value;
+            None
+        }
+        None => Some((key, value)),
+    };
+    group.upsert(
         fixed_hash(&key),
-        value,
+        held,
         |e| e.0 == key,
-        |e, v| e.1 = v,
-        |v| (key, v),
+        write,
         |e| fixed_hash(&e.0),
     );
 }
@@ -76,7 +79,7 @@ fn contents<V: Value>(shards: &[FrozenShard<(u64, V)>]) -> BTreeMap<u64, u64> {
 fn snapshots_stay_as_they_were<V: Value>() -> Group<(u64, V)> {
     let mut random = SeededRandom::new(3);
     let (mut group, mut model) = (Group::<(u64, V)>::new(8), BTreeMap::new());
-    let mut held: Vec<Held<V>> = Vec::new();
+    let mut held: Vec<Kept<V>> = Vec::new();
     let mut checked = 0;
     for step in 1..60_000u64 {
         let key = random.below(2_000);

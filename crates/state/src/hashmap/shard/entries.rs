@@ -6,6 +6,7 @@
 //! Entries without memory of their own are copied at once, which is a copy of bytes.
 
 use super::Shard;
+use millpond_core::memory::prefetch_end;
 use std::mem::{MaybeUninit, needs_drop};
 use std::sync::Arc;
 
@@ -147,6 +148,12 @@ impl<E> Entries<E> {
         own.into_iter()
             .flatten()
             .chain(lent.filter_map(|position| self.get(position)))
+    }
+
+    /// Asks for the place where the next one goes.
+    #[inline]
+    pub(super) fn prefetch_end(&self) {
+        prefetch_end(&self.own);
     }
 
     #[inline]
@@ -301,18 +308,13 @@ impl<E: Clone> Entries<E> {
         }
     }
 
-    /// All of them, as our own.
-    #[expect(unsafe_code, reason = "every place holds an entry then")]
-    pub(super) fn take_all(&mut self) -> impl Iterator<Item = E> + use<E> {
+    /// Makes all of them our own.
+    pub(super) fn take_back_all(&mut self) {
         for position in 0..self.len() {
             if self.has_lender() {
                 self.take_back(position);
             }
         }
-        // SAFETY: nothing is lent any more, so all are initialized.
-        std::mem::take(&mut self.own)
-            .into_iter()
-            .map(|e| unsafe { e.assume_init() })
     }
 
     /// Lets `change` turn the entry at a position into another; when it makes none, or panics, the last one moves there.

@@ -155,10 +155,11 @@ public final class StateAccess {
 
   private void lists() throws Exception {
     ListState<Long> state = state(new ListStateDescriptor<>("l", Long.class));
+    BenchRandom random = new BenchRandom(3);
     for (long key = 0; key < COLLECTIONS; key++) {
       backend.setCurrentKey(key);
       for (long element = 0; element < LIST_LENGTH; element++) {
-        state.add(element);
+        state.add(random.nextLong());
       }
     }
     time("listGetIterate100", rounds, iterated, (i, key) -> {
