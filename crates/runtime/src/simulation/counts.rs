@@ -22,13 +22,14 @@ pub(super) enum What {
     Failed,
     Savepoints,
     FailedSavepoints,
+    Drains,
     StartsFromSavepoint,
     Verified,
     Rows,
 }
 
 /// Every one with its name in the report.
-const ALL: [(What, &str); 20] = [
+const ALL: [(What, &str); 21] = [
     (What::Runs, "runs"),
     (What::Processes, "processes"),
     (What::Kills, "processes killed"),
@@ -46,6 +47,7 @@ const ALL: [(What, &str); 20] = [
     (What::Failed, "checkpoints aborted"),
     (What::Savepoints, "savepoints completed"),
     (What::FailedSavepoints, "savepoints failed"),
+    (What::Drains, "jobs told to drain and stop"),
     (What::StartsFromSavepoint, "jobs started from a savepoint"),
     (What::Verified, "snapshots read back whole"),
     (What::Rows, "results compared"),

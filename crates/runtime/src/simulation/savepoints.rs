@@ -42,13 +42,18 @@ impl World {
         };
         self.savepoints_left -= 1;
         let target = Some(SAVEPOINTS.to_string());
-        running.asked.push(match self.faults.below(3) {
-            0 => handle.trigger_savepoint(target),
-            1 => handle.trigger_native_savepoint(target),
-            _ => {
-                running.stopping = true;
-                handle.stop_with_savepoint(false, target)
-            }
+        let kind = self.faults.below(6);
+        running.stopping = kind > 3;
+        // What has drained fires all its timers, also those of records that come when another job goes on from it.
+        let drain = running.stopping && self.faults.below(2) == 0;
+        if drain {
+            self.counts.add(What::Drains, 1);
+        }
+        running.asked.push(match kind {
+            0 | 1 => handle.trigger_savepoint(target),
+            2 | 3 => handle.trigger_native_savepoint(target),
+            4 => handle.stop_with_savepoint(drain, target),
+            _ => handle.stop_with_native_savepoint(drain, target),
         });
         self.scheduler.tell(&running.process);
     }
