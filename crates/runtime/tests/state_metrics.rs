@@ -158,6 +158,54 @@ fn keys_are_counted_by_state() -> Result<()> {
     Ok(())
 }
 
+/// Goal: keys and values are measured as they are serialized, by kind of access, under Flink's names. Method: every access; all are of
+/// `i64`s, 8 bytes, under keys of 8, in a namespace of one.
+#[test]
+fn keys_and_values_are_measured_under_the_names_of_flink() -> Result<()> {
+    let all = counters(&[
+        ("state.size-track.keyed-state-enabled", "true"),
+        ("state.size-track.sample-interval", "1"),
+    ])?;
+    for (access, key, value) in [
+        ("count.valueStateGet", 9, Some(8)),
+        ("count.valueStateUpdate", 9, Some(8)),
+        ("last.listStateUpdate", 9, Some(8)),
+        ("last.listStateAdd", 9, Some(8)),
+        // Two elements.
+        ("last.listStateGet", 9, Some(16)),
+        // The key in the map is part of the key.
+        ("seen.mapStatePut", 17, Some(8)),
+        ("seen.mapStateGet", 17, Some(8)),
+        ("sum.reducingStateAdd", 9, Some(8)),
+        ("sum.reducingStateGet", 9, Some(8)),
+        ("total.aggregatingStateAdd", 9, None),
+        ("total.aggregatingStateGet", 9, None),
+    ] {
+        let max = |what: &str| all.get(&format!("state_name.{access}{what}_max")).copied();
+        assert_eq!(
+            (max("KeySize"), max("ValueSize")),
+            (Some(key), value),
+            "{access}: {all:?}"
+        );
+    }
+    assert_eq!(
+        all.get("state_name.count.valueStateUpdateKeySize_count"),
+        Some(&1_000)
+    );
+
+    let sampled = counters(&[
+        ("state.size-track.keyed-state-enabled", "true"),
+        ("state.size-track.state-name-as-variable", "false"),
+    ])?;
+    // Each of the two tasks measures one of a hundred of its accesses, the first of all.
+    let count = sampled
+        .get("count.valueStateUpdateKeySize_count")
+        .copied()
+        .unwrap_or(0);
+    assert!((10..=12).contains(&count), "{count}");
+    Ok(())
+}
+
 #[test]
 fn nothing_is_timed_by_default() -> Result<()> {
     let all = counters(&[])?;

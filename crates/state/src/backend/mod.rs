@@ -4,22 +4,15 @@
 //! over the key, the handles that it gives out are not.
 
 mod all_keys;
+mod open;
 mod parameters;
 
 pub use all_keys::KeyedStateDescriptor;
 pub use parameters::KeyedStateBackendParameters;
 
-use crate::descriptor::{
-    AggregateFunction, AggregatingStateDescriptor, ListStateDescriptor, MapStateDescriptor, ReduceFunction,
-    ReducingStateDescriptor, StateData, ValueStateDescriptor,
-};
 use crate::handle::KeyedStateHandle;
 use crate::hashmap::HashMapKeyedStateBackend;
-use crate::keyed::{
-    AggregatingState, KeyContext, ListState, MapKey, MapState, Namespace, PreparedKey, ReducingState,
-    ValueState,
-};
-use crate::metrics::LatencyTracking;
+use crate::keyed::{KeyContext, Namespace, PreparedKey};
 use crate::query::{QueryAnswer, QueryKey, unknown_state, view};
 #[cfg(feature = "rocksdb")]
 use crate::rocksdb::RocksDBKeyedStateBackend;
@@ -29,9 +22,8 @@ use millpond_core::config::Configuration;
 use millpond_core::{CheckpointId, Result};
 #[cfg(not(feature = "rocksdb"))]
 use millpond_core::{Error, ErrorKind};
-use millpond_types::{KeyGroupRange, SharedSerializer, StateKey};
+use millpond_types::{KeyGroupRange, StateKey};
 use std::rc::Rc;
-use std::sync::Arc;
 
 /// The keyed state of one operator instance. Flink's `AbstractKeyedStateBackend`.
 ///
@@ -82,6 +74,7 @@ macro_rules! each {
         }
     };
 }
+use each;
 
 impl<K: StateKey> KeyedStateBackend<K> {
     /// A HashMap backend with what `handles` hold of its key groups; empty when there are none.
@@ -123,102 +116,6 @@ impl<K: StateKey> KeyedStateBackend<K> {
         )
         .with("option", "state.backend.type=rocksdb")
         .hint("build with the cargo feature `rocksdb`, or use the hashmap backend"))
-    }
-
-    /// How accesses are tracked, if they are.
-    fn latency_tracking(&self) -> Option<Arc<LatencyTracking>> {
-        each!(self, b => b.parameters()).latency_tracking.clone()
-    }
-
-    /// Opens a value state.
-    ///
-    /// # Errors
-    /// Config when the name is taken by another kind or serializer, or a serializer is not registered; Incompatible or
-    /// Corrupt from what was restored under the name. So for the other kinds.
-    pub fn value_state<V: StateData, N: Namespace>(
-        &mut self,
-        descriptor: ValueStateDescriptor<V>,
-        namespace: SharedSerializer<N>,
-        first: N,
-    ) -> Result<ValueState<V, N>> {
-        let Some(tracking) = self.latency_tracking() else {
-            return each!(self, b => b.value_state(descriptor, namespace, first));
-        };
-        let name = descriptor.name.clone();
-        let state = each!(self, b => b.value_state(descriptor, namespace, first))?;
-        Ok(tracking.value(&name, state))
-    }
-
-    /// Opens a list state.
-    ///
-    /// # Errors
-    /// As [`KeyedStateBackend::value_state`].
-    pub fn list_state<T: StateData, N: Namespace>(
-        &mut self,
-        descriptor: ListStateDescriptor<T>,
-        namespace: SharedSerializer<N>,
-        first: N,
-    ) -> Result<ListState<T, N>> {
-        let Some(tracking) = self.latency_tracking() else {
-            return each!(self, b => b.list_state(descriptor, namespace, first));
-        };
-        let name = descriptor.name.clone();
-        let state = each!(self, b => b.list_state(descriptor, namespace, first))?;
-        Ok(tracking.list(&name, state))
-    }
-
-    /// Opens a map state.
-    ///
-    /// # Errors
-    /// As [`KeyedStateBackend::value_state`].
-    pub fn map_state<UK: MapKey, UV: StateData, N: Namespace>(
-        &mut self,
-        descriptor: MapStateDescriptor<UK, UV>,
-        namespace: SharedSerializer<N>,
-        first: N,
-    ) -> Result<MapState<UK, UV, N>> {
-        let Some(tracking) = self.latency_tracking() else {
-            return each!(self, b => b.map_state(descriptor, namespace, first));
-        };
-        let name = descriptor.name.clone();
-        let state = each!(self, b => b.map_state(descriptor, namespace, first))?;
-        Ok(tracking.map(&name, state))
-    }
-
-    /// Opens a reducing state.
-    ///
-    /// # Errors
-    /// As [`KeyedStateBackend::value_state`].
-    pub fn reducing_state<T: StateData, R: ReduceFunction<T>, N: Namespace>(
-        &mut self,
-        descriptor: ReducingStateDescriptor<T, R>,
-        namespace: SharedSerializer<N>,
-        first: N,
-    ) -> Result<ReducingState<T, N>> {
-        let Some(tracking) = self.latency_tracking() else {
-            return each!(self, b => b.reducing_state(descriptor, namespace, first));
-        };
-        let name = descriptor.name.clone();
-        let state = each!(self, b => b.reducing_state(descriptor, namespace, first))?;
-        Ok(tracking.reducing(&name, state))
-    }
-
-    /// Opens an aggregating state.
-    ///
-    /// # Errors
-    /// As [`KeyedStateBackend::value_state`].
-    pub fn aggregating_state<F: AggregateFunction, N: Namespace>(
-        &mut self,
-        descriptor: AggregatingStateDescriptor<F>,
-        namespace: SharedSerializer<N>,
-        first: N,
-    ) -> Result<AggregatingState<F, N>> {
-        let Some(tracking) = self.latency_tracking() else {
-            return each!(self, b => b.aggregating_state(descriptor, namespace, first));
-        };
-        let name = descriptor.name.clone();
-        let state = each!(self, b => b.aggregating_state(descriptor, namespace, first))?;
-        Ok(tracking.aggregating(&name, state))
     }
 
     /// Adds a state that lives beside the backend and is stored with it, and gives it back what was restored under its

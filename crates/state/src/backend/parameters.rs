@@ -1,7 +1,7 @@
 //! What a backend is made from.
 
 use crate::gauge::Gauges;
-use crate::metrics::{LatencyTracking, StateMetrics};
+use crate::metrics::{LatencyTracking, SizeTracking, StateMetrics};
 use millpond_core::host::{Clock, SystemClock, entropy};
 use millpond_types::serializer::SerializerRegistry;
 use millpond_types::{KeyGroupRange, SharedSerializer, StateKey};
@@ -28,6 +28,8 @@ pub struct KeyedStateBackendParameters<K> {
     pub ttl_clock: Arc<dyn Clock>,
     /// How long accesses take, if that is to be known.
     pub latency_tracking: Option<Arc<LatencyTracking>>,
+    /// How the sizes of keys and values are measured, if they are.
+    pub size_tracking: Option<Arc<SizeTracking>>,
     /// Where the number of keys of each state is shown, if it is to be known.
     pub key_counts: Option<StateMetrics>,
     /// Where the backend shows its gauges.
@@ -47,6 +49,7 @@ impl<K: StateKey> KeyedStateBackendParameters<K> {
             backend_id: fresh_backend_id(),
             ttl_clock: SystemClock::shared(),
             latency_tracking: None,
+            size_tracking: None,
             key_counts: None,
             gauges: Gauges::default(),
         }

@@ -22,6 +22,16 @@ pub(crate) struct Entry<UK, UV, N> {
     pub(crate) key: UK,
 }
 
+impl<UK: Clone, UV, N> Entry<UK, UV, N> {
+    /// The entry of `key` in `map`.
+    pub(crate) fn of(map: &MapState<UK, UV, N>, key: &UK) -> Self {
+        Entry {
+            map: map.clone(),
+            key: key.clone(),
+        }
+    }
+}
+
 macro_rules! loading {
     ($($state:ty, [$($bounds:tt)*];)*) => {$(
         impl<$($bounds)*, N: Namespace> Loading for $state {

@@ -212,19 +212,10 @@ impl<UK: MapKey, UV: StateData, N: Namespace> MapAccess<UK, UV, N> for Tracked<M
             })
     }
     fn is_entry_at_hand(&self, key: &UK) -> Result<bool> {
-        self.entry(key).is_at_hand()
+        Entry::of(&self.inner, key).is_at_hand()
     }
     fn want_entry(&self, key: &UK) -> Result<()> {
-        self.entry(key).want()
-    }
-}
-
-impl<UK: MapKey, UV: StateData, N: Namespace> Tracked<MapState<UK, UV, N>> {
-    fn entry(&self, key: &UK) -> Entry<UK, UV, N> {
-        Entry {
-            map: self.inner.clone(),
-            key: key.clone(),
-        }
+        Entry::of(&self.inner, key).want()
     }
 }
 

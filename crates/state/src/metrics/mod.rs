@@ -1,4 +1,4 @@
-//! What keyed states show of themselves when they are asked to: how long accesses take (Flink's
+//! What keyed states show of themselves when they are asked to: how long accesses take, what keys and values take (Flink's
 //! `org.apache.flink.runtime.state.metrics`), and how many keys they have.
 //!
 //! Off by default, and then not there at all: a state whose accesses are timed is wrapped when it is opened, as one with a time to live
@@ -6,19 +6,24 @@
 
 mod histogram;
 mod latency;
+mod size;
 
 pub use histogram::{Histogram, HistogramStatistics};
+
+pub(crate) use size::SizeScope;
 
 use latency::{Tracked, Tracker};
 use millpond_core::Result;
 use millpond_core::config::{Configuration, options};
 use millpond_core::host::Clock;
+use size::{Measured, Scale};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::descriptor::{AggregateFunction, StateData};
 use crate::keyed::{AggregatingState, ListState, MapKey, MapState, Namespace, ReducingState, ValueState};
+use millpond_types::SharedSerializer;
 use std::rc::Rc;
 
 /// What the keyed states of one operator instance show. Clones are the same.
@@ -33,7 +38,7 @@ struct Shown {
 
 impl StateMetrics {
     /// What every histogram holds now, in the order of the names. A name is Flink's, as it stands in Flink's REST interface:
-    /// `state_name.count.valueStateGetLatency`. Values are nanoseconds.
+    /// `state_name.count.valueStateGetLatency`, in nanoseconds; `state_name.count.valueStateGetKeySize`, in bytes.
     pub fn statistics(&self) -> Vec<(String, HistogramStatistics)> {
         let histograms: Vec<_> = {
             let histograms = self.0.histograms.lock().unwrap_or_else(PoisonError::into_inner);
@@ -107,11 +112,7 @@ impl LatencyTracking {
     }
 
     fn tracker(&self, state: &str) -> Rc<Tracker> {
-        let prefix = if self.state_name_as_variable {
-            format!("state_name.{state}")
-        } else {
-            state.to_string()
-        };
+        let prefix = prefix(self.state_name_as_variable, state);
         Rc::new(Tracker::new(self.clone(), prefix))
     }
 
@@ -149,6 +150,87 @@ impl LatencyTracking {
         state: AggregatingState<F, N>,
     ) -> AggregatingState<F, N> {
         AggregatingState::from_access(Rc::new(Tracked::new(state, self.tracker(name))))
+    }
+}
+
+/// How keys and values are measured. Flink's `SizeTrackingStateConfig`.
+#[derive(Clone, Debug)]
+pub struct SizeTracking {
+    sample_interval: u32,
+    history_size: usize,
+    state_name_as_variable: bool,
+    metrics: StateMetrics,
+}
+
+impl SizeTracking {
+    /// What `config` asks for, shown in `metrics`; `None` when `state.size-track.keyed-state-enabled` is off, as it is by default.
+    ///
+    /// # Errors
+    /// Config for an option out of range.
+    pub fn from_config(config: &Configuration, metrics: &StateMetrics) -> Result<Option<Self>> {
+        if !config.require(&options::SIZE_TRACK_ENABLED)? {
+            return Ok(None);
+        }
+        Ok(Some(SizeTracking {
+            sample_interval: config.require(&options::SIZE_TRACK_SAMPLE_INTERVAL)?,
+            history_size: config.require(&options::SIZE_TRACK_HISTORY_SIZE)? as usize,
+            state_name_as_variable: config.require(&options::SIZE_TRACK_STATE_NAME_AS_VARIABLE)?,
+            metrics: metrics.clone(),
+        }))
+    }
+
+    fn scale<N: Namespace>(&self, scope: SizeScope<N>) -> Scale<N> {
+        let prefix = prefix(self.state_name_as_variable, &scope.state);
+        Scale::new(self.clone(), prefix, scope)
+    }
+
+    pub(crate) fn value<V: StateData, N: Namespace>(
+        &self,
+        scope: SizeScope<N>,
+        serializer: SharedSerializer<V>,
+        state: ValueState<V, N>,
+    ) -> ValueState<V, N> {
+        ValueState::from_access(Rc::new(Measured::new(state, self.scale(scope), serializer)))
+    }
+    pub(crate) fn list<T: StateData, N: Namespace>(
+        &self,
+        scope: SizeScope<N>,
+        serializer: SharedSerializer<T>,
+        state: ListState<T, N>,
+    ) -> ListState<T, N> {
+        ListState::from_access(Rc::new(Measured::new(state, self.scale(scope), serializer)))
+    }
+    pub(crate) fn map<UK: MapKey, UV: StateData, N: Namespace>(
+        &self,
+        scope: SizeScope<N>,
+        serializers: (SharedSerializer<UK>, SharedSerializer<UV>),
+        state: MapState<UK, UV, N>,
+    ) -> MapState<UK, UV, N> {
+        MapState::from_access(Rc::new(Measured::new(state, self.scale(scope), serializers)))
+    }
+    pub(crate) fn reducing<T: StateData, N: Namespace>(
+        &self,
+        scope: SizeScope<N>,
+        serializer: SharedSerializer<T>,
+        state: ReducingState<T, N>,
+    ) -> ReducingState<T, N> {
+        ReducingState::from_access(Rc::new(Measured::new(state, self.scale(scope), serializer)))
+    }
+    pub(crate) fn aggregating<F: AggregateFunction, N: Namespace>(
+        &self,
+        scope: SizeScope<N>,
+        state: AggregatingState<F, N>,
+    ) -> AggregatingState<F, N> {
+        AggregatingState::from_access(Rc::new(Measured::new(state, self.scale(scope), ())))
+    }
+}
+
+/// What stands before a metric's name.
+fn prefix(state_name_as_variable: bool, state: &str) -> String {
+    if state_name_as_variable {
+        format!("state_name.{state}")
+    } else {
+        state.to_string()
     }
 }
 

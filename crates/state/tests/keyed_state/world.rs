@@ -2,9 +2,11 @@
 
 use crate::model::Model;
 use crate::states::{Instance, STATES};
+use millpond_core::Configuration;
 use millpond_core::host::{SeededRandom, spawn};
 use millpond_state::backend::{KeyedStateBackend, KeyedStateBackendParameters};
 use millpond_state::handle::KeyedStateHandle;
+use millpond_state::metrics::{SizeTracking, StateMetrics};
 use millpond_state::snapshot::{KeyedSnapshot, SnapshotKind};
 use millpond_state::stream::memory::{MemoryStreams, file_name};
 use millpond_types::StateKey;
@@ -13,6 +15,7 @@ use millpond_types::key_group::{
 };
 use std::collections::BTreeSet;
 use std::fmt::Debug;
+use std::sync::Arc;
 
 /// A type of key that the test makes from numbers.
 pub trait TestKey: StateKey + Ord + Debug {
@@ -33,6 +36,14 @@ impl TestKey for String {
         // Short and long, and some that are beginnings of others.
         "key".repeat(number as usize % 3) + &number.to_string()
     }
+}
+
+fn every_access_measured() -> Arc<SizeTracking> {
+    let mut config = Configuration::new();
+    config.set("state.size-track.keyed-state-enabled", true);
+    config.set("state.size-track.sample-interval", 1);
+    let tracking = SizeTracking::from_config(&config, &StateMetrics::default()).unwrap();
+    Arc::new(tracking.unwrap())
 }
 
 /// A checkpoint on its way.
@@ -146,11 +157,14 @@ impl<K: TestKey> Job<K> {
         };
         // What one run has compressed, the next may not.
         let compressed = self.random.chance(1, 3);
+        // Neither may it matter whether accesses are measured.
+        let measured = self.random.chance(1, 4).then(every_access_measured);
         let create = |index| {
             let range = key_group_range_for_operator(self.max_parallelism, parallelism, index);
-            let parameters = KeyedStateBackendParameters::new(range, self.max_parallelism)
+            let mut parameters = KeyedStateBackendParameters::new(range, self.max_parallelism)
                 .incremental(self.setup.incremental)
                 .compressed(compressed);
+            parameters.size_tracking = measured.clone();
             let backend = backend.create(parameters, handles, &self.streams);
             Instance::new(backend, self.setup.ttl, open)
         };

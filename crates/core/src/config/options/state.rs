@@ -15,7 +15,13 @@ options! {
     LATENCY_TRACK_STATE_NAME_AS_VARIABLE: bool = "state.latency-track.state-name-as-variable" or "state.backend.latency-track.state-name-as-variable", Some("true"), parse_bool,
         "whether metrics of a state are called state_name.NAME.METRIC instead of NAME.METRIC";
     SIZE_TRACK_ENABLED: bool = "state.size-track.keyed-state-enabled", Some("false"), parse_bool,
-        "whether the number of keys of each keyed state is shown, as the last snapshot found it; for state in memory";
+        "whether keys and values are measured that accesses to keyed state see, and, for state in memory, the number of keys is shown as the last snapshot found it; it costs each access a little, and those that are measured more";
+    SIZE_TRACK_SAMPLE_INTERVAL: u32 = "state.size-track.sample-interval", Some("100"), positive,
+        "of so many accesses of a kind to a state one is measured";
+    SIZE_TRACK_HISTORY_SIZE: u32 = "state.size-track.history-size", Some("128"), positive,
+        "from how many of the last measured accesses percentiles are computed";
+    SIZE_TRACK_STATE_NAME_AS_VARIABLE: bool = "state.size-track.state-name-as-variable", Some("true"), parse_bool,
+        "whether sizes of a state are called state_name.NAME.METRIC instead of NAME.METRIC";
 }
 
 /// `state.backend.type`.

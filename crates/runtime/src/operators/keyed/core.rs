@@ -17,7 +17,7 @@ use millpond_core::{CheckpointId, Error, Result};
 use millpond_state::backend::{KeyedStateBackend, KeyedStateBackendParameters};
 use millpond_state::handle::OperatorSubtaskState;
 use millpond_state::keyed::{KeyContext, PreparedKey};
-use millpond_state::metrics::LatencyTracking;
+use millpond_state::metrics::{LatencyTracking, SizeTracking};
 use millpond_state::operator_state::OperatorStateBackend;
 use millpond_state::query::{QueryAnswer, QueryKey};
 use millpond_state::snapshot::SnapshotKind;
@@ -308,9 +308,8 @@ fn create_backend<K: StateKey>(
         .gauges(ctx.metrics.gauges.clone());
     let shown = &ctx.metrics.keyed_state;
     parameters.latency_tracking = LatencyTracking::from_config(&ctx.config, shown, &ctx.clock)?.map(Arc::new);
-    if ctx.config.get(&options::SIZE_TRACK_ENABLED)? == Some(true) {
-        parameters.key_counts = Some(shown.clone());
-    }
+    parameters.size_tracking = SizeTracking::from_config(&ctx.config, shown)?.map(Arc::new);
+    parameters.key_counts = parameters.size_tracking.as_ref().map(|_| shown.clone());
     parameters.key_serializer = ctx.serializers.get_or_default::<K>();
     parameters.serializers = Arc::clone(&ctx.serializers);
     match ctx.config.get(&options::STATE_BACKEND)? {
