@@ -15,7 +15,9 @@ home="${MILLPOND_NATIVE_DIR:-$HOME/.cache/millpond/native}/rocksdb-$locked"
 
 # bindgen reads RocksDB's headers with libclang, also where the library is there already.
 have_libclang() {
-    ldconfig -p 2>/dev/null | grep -q 'libclang' || ls /usr/lib/llvm-*/lib/libclang*.so* >/dev/null 2>&1
+    # Not `libclang-cpp`, which a package of its own brings and bindgen has no use for.
+    ldconfig -p 2>/dev/null | grep -qE 'libclang(-[0-9.]+)?\.so' \
+        || ls /usr/lib/llvm-*/lib/libclang{,-[0-9]*}.so* 2>/dev/null | grep -q .
 }
 if ! have_libclang || ! command -v c++ >/dev/null; then
     if command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; then
