@@ -11,7 +11,7 @@ use millpond_core::Error;
 use millpond_core::host::{SystemClock, sleep};
 
 /// Runs of each kind.
-const ROUNDS: usize = 3;
+const ROUNDS: usize = 5;
 /// After so many records every key is there, but for one in many thousands.
 const WARM_UP_RECORDS: u64 = 12 * KEYS;
 /// Then a checkpoint has all of them, and what filling left to do in the background is done.

@@ -4,15 +4,16 @@ use super::RocksDBOptions;
 use super::cache::CacheMemory;
 use super::database::Database;
 use super::frozen::{ColumnSource, SourceColumn};
-use super::in_flight::HeldWrites;
 use super::incremental::{IncrementalSnapshots, Links};
 use super::key::write_group;
 use super::metrics::{SnapshotTimes, register_snapshot_times};
 use super::moment::{LinkOrder, Reached, Reaching};
+use super::options::LeaveUnwritten;
 use super::register::Registered;
 use super::restore::{RestoredColumn, restore};
 use super::state::KeysOf;
 use super::timers::RegisteredTimers;
+use super::unwritten::TakenOut;
 use crate::backend::KeyedStateBackendParameters;
 use crate::handle::KeyedStateHandle;
 use crate::keyed::{KeyContext, Namespace, PreparedKey};
@@ -51,6 +52,7 @@ pub struct RocksDBKeyedStateBackend<K> {
     /// Each snapshot on its way has a clone.
     under_way: Arc<()>,
     pub(super) cache: Arc<CacheMemory>,
+    leave_unwritten: LeaveUnwritten,
     times: Arc<SnapshotTimes>,
     clock: Arc<dyn Clock>,
     pub(super) database: Arc<Database>,
@@ -108,6 +110,7 @@ impl<K: StateKey> RocksDBKeyedStateBackend<K> {
             retired: Vec::new(),
             under_way: Arc::new(()),
             cache,
+            leave_unwritten: options.leave_unwritten,
             times,
             clock: SystemClock::shared(),
             database,
@@ -199,14 +202,20 @@ impl<K: StateKey> RocksDBKeyedStateBackend<K> {
         self.database.land()?;
         self.drop_retired()?;
         let started_nanos = self.clock.monotonic_nanos();
-        let mut held = Vec::new();
-        let frozen = self.freeze(&mut held);
+        let is_incremental = kind != SnapshotKind::Savepoint && self.parameters.incremental;
+        let mut taken = TakenOut::new(if is_incremental {
+            self.leave_unwritten
+        } else {
+            LeaveUnwritten::Nothing
+        });
+        let frozen = self.freeze(&mut taken);
+        let TakenOut { held, unwritten, .. } = taken;
         let pilot = self.database.hold(held);
         frozen?;
         self.times
             .note_freeze_nanos(self.clock.monotonic_nanos().saturating_sub(started_nanos));
         self.snapshots += 1;
-        let incremental = (kind != SnapshotKind::Savepoint && self.parameters.incremental).then(|| {
+        let incremental = is_incremental.then(|| {
             self.incremental
                 .begin(checkpoint, kind == SnapshotKind::FullCheckpoint)
         });
@@ -227,23 +236,27 @@ impl<K: StateKey> RocksDBKeyedStateBackend<K> {
                     let (columns, extras) = source.described();
                     // The links are all that is needed.
                     drop(snapshot);
-                    job.write(&links, columns, extras, streams)?
+                    job.write(&links, columns, extras, &unwritten, streams)?
                 }
-                _ => full::write(&source.at(snapshot), streams, kind == SnapshotKind::Savepoint)?,
+                _ => {
+                    let source = source.at(snapshot, &unwritten)?;
+                    full::write(&source, streams, kind == SnapshotKind::Savepoint)?
+                }
             };
+            drop(unwritten);
             size.store(result.state_size, Ordering::Relaxed);
             drop(under_way);
             Ok(result)
         }))
     }
 
-    /// Takes out what the database lacks. After an error some of it is in `held`, and the rest where it was.
-    pub(super) fn freeze(&self, held: &mut Vec<HeldWrites>) -> Result<()> {
+    /// Takes out what the database lacks. After an error some of it is in `out.held`, and the rest where it was.
+    pub(super) fn freeze(&self, out: &mut TakenOut) -> Result<()> {
         for registered in &self.states {
-            registered.state.freeze(held)?;
+            registered.state.freeze(out)?;
         }
         for timers in &self.timers {
-            timers.freeze(held)?;
+            timers.freeze(out)?;
         }
         Ok(())
     }
@@ -257,7 +270,7 @@ impl<K: StateKey> RocksDBKeyedStateBackend<K> {
     }
 
     /// Everything that belongs to a snapshot.
-    fn source(&self) -> Result<ColumnSource> {
+    pub(super) fn source(&self) -> Result<ColumnSource> {
         let open = self.states.iter().map(|s| SourceColumn {
             meta: s.meta.clone(),
             column: s.column.clone(),

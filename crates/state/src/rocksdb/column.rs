@@ -3,7 +3,9 @@
 use super::cache::{CacheShare, CachedEntry, TypedCache};
 use super::database::Column;
 use super::in_flight::{HeldWrites, Spare, Writes};
+use super::options::LeaveUnwritten;
 use super::state::{ColumnState, KeysOf, RegisteredState, lending};
+use super::unwritten::{ColumnUnwritten, Division, TakenOut, Unwritten};
 use crate::keyed::Namespace;
 use crate::query::Pairs;
 use millpond_core::Result;
@@ -18,7 +20,8 @@ pub(super) struct CachedColumn<K, N, E: CachedEntry> {
     /// Whether what the cache measures takes differently many bytes.
     pub(super) varies: bool,
     cache: Option<RefCell<TypedCache<K, N, E>>>,
-    spare: Spare,
+    spare: Spare<Writes>,
+    spare_unwritten: Spare<Unwritten>,
 }
 
 impl<K: StateKey, N: Namespace, E: CachedEntry> CachedColumn<K, N, E> {
@@ -29,6 +32,7 @@ impl<K: StateKey, N: Namespace, E: CachedEntry> CachedColumn<K, N, E> {
             state,
             cache,
             spare: Spare::default(),
+            spare_unwritten: Spare::default(),
         }
     }
 
@@ -217,19 +221,36 @@ impl<K: StateKey, N: Namespace, E: CachedEntry + 'static> RegisteredState for Ca
         }
     }
 
-    fn freeze(&self, held: &mut Vec<HeldWrites>) -> Result<()> {
+    fn freeze(&self, out: &mut TakenOut) -> Result<()> {
         let Some(cache) = &self.cache else {
             return self.state.changing().map(|_| ());
         };
         let mut cache = cache.try_borrow_mut().map_err(|_| lending())?;
-        let (dirty, frozen_before) = cache.dirty_and_frozen_bytes();
-        let spare = self.spare.take().filter(|_| frozen_before >= dirty);
+        // About what it takes; memory that is not used in the end costs nothing.
+        let dirty = cache.dirty_bytes();
+        let spare = self.spare.take();
         let mut writes = spare.unwrap_or_else(|| Writes::with_capacity(dirty));
-        let frozen = cache.freeze(&self.state, &mut writes);
         let column = self.state.column();
+        let frozen = match out.leave {
+            LeaveUnwritten::Nothing => cache.freeze(&self.state, &mut writes),
+            leave => {
+                let spare = self.spare_unwritten.take();
+                let mut unwritten = spare.unwrap_or_else(|| Unwritten::with_capacity(dirty));
+                let mut division = Division {
+                    writes: &mut writes,
+                    unwritten: &mut unwritten,
+                    leave,
+                };
+                let frozen = cache.divide(&self.state, &mut division);
+                let kept = ColumnUnwritten::new(column.name(), unwritten, &self.spare_unwritten);
+                out.unwritten.push(kept);
+                frozen
+            }
+        };
         // What was loaded of these keys may be something else by now.
         column.forget_loaded();
-        held.push(HeldWrites::new(column, writes).with_spare(&self.spare));
+        out.held
+            .push(HeldWrites::new(column, writes).with_spare(&self.spare));
         frozen
     }
 

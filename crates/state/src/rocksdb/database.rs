@@ -2,7 +2,7 @@
 
 use super::expire::{ColumnExpiry, CompactionFilterSlot, Left};
 use super::folder::InstanceFolder;
-use super::in_flight::Gate;
+use super::in_flight::{Gate, Writes, scan_over};
 use super::loading::{Loaded, Stored};
 use super::options::ColumnOptions;
 use millpond_core::{Error, ErrorKind, Result};
@@ -473,8 +473,14 @@ impl OwnedSnapshot {
         }
     }
 
-    /// Shows every entry of a column family whose key starts with `prefix`.
-    pub(super) fn scan(&self, column: &str, prefix: &[u8], f: &mut Visit<'_>) -> Result<()> {
+    /// Shows every entry of a column family whose key starts with `prefix`, with sorted writes laid over them.
+    pub(super) fn scan(
+        &self,
+        column: &str,
+        prefix: &[u8],
+        over: Option<&Writes>,
+        f: &mut Visit<'_>,
+    ) -> Result<()> {
         let Some(handle) = self.database.db.cf_handle(column) else {
             return Err(
                 Error::illegal_state("write snapshot", "a column family was dropped too early")
@@ -484,6 +490,6 @@ impl OwnedSnapshot {
         // What a snapshot reads once would push out what the job reads often.
         let mut options = prefix_options(prefix);
         options.fill_cache(false);
-        scan(self.moment.iterator(&handle, options), prefix, f)
+        scan_over(self.moment.iterator(&handle, options), over, prefix, prefix, f)
     }
 }

@@ -3,7 +3,9 @@
 
 use super::database::OwnedSnapshot;
 use super::expire::{ColumnExpiry, Left};
+use super::in_flight::Writes;
 use super::key::group_prefix;
+use super::unwritten::ColumnUnwritten;
 use crate::snapshot::{FrozenState, PairWriter, SnapshotSource, StateMetaInfoSnapshot};
 use crate::ttl::Expiry;
 use millpond_core::Result;
@@ -37,28 +39,34 @@ impl ColumnSource {
         (columns.collect(), self.extras)
     }
 
-    /// Everything as it was at a moment, to be written in the canonical format.
-    pub(super) fn at(self, snapshot: OwnedSnapshot) -> SnapshotSource {
+    /// Everything as it was at a moment, with what was not in the database, to be written in the canonical format.
+    pub(super) fn at(self, snapshot: OwnedSnapshot, unwritten: &[ColumnUnwritten]) -> Result<SnapshotSource> {
         let snapshot = Arc::new(snapshot);
         let (range, prefix_bytes) = (self.extras.range, self.prefix_bytes);
-        let frozen = self.columns.into_iter().map(|source| {
-            Box::new(FrozenColumn {
+        let mut states: Vec<Box<dyn FrozenState>> = Vec::new();
+        for source in self.columns {
+            let unwritten = unwritten.iter().find(|u| u.column == source.column);
+            states.push(Box::new(FrozenColumn {
+                unwritten: unwritten.map(ColumnUnwritten::sorted).transpose()?,
                 source,
                 snapshot: Arc::clone(&snapshot),
                 range,
                 prefix_bytes,
-            }) as Box<dyn FrozenState>
-        });
-        SnapshotSource {
-            states: frozen.chain(self.extras.states).collect(),
-            ..self.extras
+            }));
         }
+        states.extend(self.extras.states);
+        Ok(SnapshotSource {
+            states,
+            ..self.extras
+        })
     }
 }
 
 /// A column family in a snapshot of the database.
 struct FrozenColumn {
     source: SourceColumn,
+    /// What the database lacked, in the order of the keys.
+    unwritten: Option<Writes>,
     snapshot: Arc<OwnedSnapshot>,
     range: KeyGroupRange,
     prefix_bytes: usize,
@@ -79,8 +87,11 @@ impl FrozenState for FrozenColumn {
         let (prefix, length) = group_prefix(self.range.first() + group as u32, self.prefix_bytes);
         let prefix = prefix.get(..length).unwrap_or_default();
         let mut rest = Vec::new();
-        self.snapshot
-            .scan(&self.source.column, prefix, &mut |key, value| {
+        self.snapshot.scan(
+            &self.source.column,
+            prefix,
+            self.unwritten.as_ref(),
+            &mut |key, value| {
                 let left = match &self.source.left_out {
                     Some((expiry, moment)) => expiry.judge(*moment, value, &mut rest)?.left,
                     None => Left::All,
@@ -91,6 +102,7 @@ impl FrozenState for FrozenColumn {
                     Left::Nothing => {}
                 }
                 Ok(true)
-            })
+            },
+        )
     }
 }

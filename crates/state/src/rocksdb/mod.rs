@@ -32,6 +32,7 @@ mod restore;
 mod state;
 mod timers;
 mod ttl;
+mod unwritten;
 
 pub use backend::RocksDBKeyedStateBackend;
 pub use metrics::NativeMetricOptions;

@@ -1,8 +1,8 @@
 //! One registered state: its column family, the shared current key, the handle's namespace. The kinds of state build on it.
 
 use super::database::Column;
-use super::in_flight::HeldWrites;
 use super::key::{group_prefix, write_group};
+use super::unwritten::TakenOut;
 use crate::hashmap::codec::{EntryCodec, KeyCodec};
 use crate::keyed::{KeyContext, Namespace};
 use crate::query::Pairs;
@@ -192,8 +192,8 @@ pub(super) trait RegisteredState {
     /// Takes out what is held back from the database.
     ///
     /// # Errors
-    /// IllegalState while the state lends a value; those of the serializers. What was taken out before is in `held` then.
-    fn freeze(&self, held: &mut Vec<HeldWrites>) -> Result<()>;
+    /// IllegalState while the state lends a value; those of the serializers. What was taken out before is in `out.held` then.
+    fn freeze(&self, out: &mut TakenOut) -> Result<()>;
     /// Adds the entries of the key whose bytes, with its key group, are `prefix`, each without the key group.
     ///
     /// # Errors

@@ -6,6 +6,7 @@ use super::RocksDBKeyedStateBackend;
 use super::database::Column;
 use super::in_flight::{HeldWrites, Writes};
 use super::key::{group_prefix, write_group};
+use super::unwritten::TakenOut;
 use crate::snapshot::{SnapshotableKeyGroupState, SortedStore, StateMetaInfoSnapshot};
 use millpond_core::{Error, Result};
 use millpond_types::{DataOutput, StateKey};
@@ -28,11 +29,12 @@ pub(super) struct RegisteredTimers {
 
 impl RegisteredTimers {
     /// Takes out what is only in memory.
-    pub(super) fn freeze(&self, held: &mut Vec<HeldWrites>) -> Result<()> {
+    pub(super) fn freeze(&self, out: &mut TakenOut) -> Result<()> {
         self.store.is_freezing.set(true);
         let handed_over = self.state.as_sorted().map_or(Ok(()), |sorted| sorted.hand_over());
         self.store.is_freezing.set(false);
-        held.push(HeldWrites::new(&self.store.column, self.store.pending.take()));
+        out.held
+            .push(HeldWrites::new(&self.store.column, self.store.pending.take()));
         handed_over
     }
 }

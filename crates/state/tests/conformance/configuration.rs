@@ -2,7 +2,7 @@
 
 use millpond_core::Result;
 #[cfg(feature = "rocksdb")]
-use millpond_core::config::options::PriorityQueueStateType;
+use millpond_core::config::options::{LeaveUnwritten, PriorityQueueStateType};
 use millpond_state::backend::{KeyedStateBackend, KeyedStateBackendParameters};
 use millpond_state::handle::KeyedStateHandle;
 use millpond_state::snapshot::SnapshotKind;
@@ -22,6 +22,8 @@ pub enum Backend {
         cache_bytes: usize,
         /// Whether timers are in memory, and not in the database.
         heap_timers: bool,
+        /// What incremental checkpoints leave out of the database.
+        leave: LeaveUnwritten,
     },
 }
 
@@ -39,6 +41,13 @@ impl Backend {
         Backend::rocksdb("rocksdb-heap-timers", 64 << 20, true),
         #[cfg(feature = "rocksdb")]
         Backend::rocksdb("rocksdb-no-cache-heap-timers", 0, true),
+        #[cfg(feature = "rocksdb")]
+        Backend::RocksDB {
+            name: "rocksdb-unwritten",
+            cache_bytes: 64 << 20,
+            heap_timers: false,
+            leave: LeaveUnwritten::Everything,
+        },
     ];
 
     #[cfg(feature = "rocksdb")]
@@ -47,6 +56,7 @@ impl Backend {
             name,
             cache_bytes,
             heap_timers,
+            leave: LeaveUnwritten::Hot,
         }
     }
 
@@ -56,6 +66,15 @@ impl Backend {
             Backend::HashMap => false,
             #[cfg(feature = "rocksdb")]
             Backend::RocksDB { heap_timers, .. } => heap_timers,
+        }
+    }
+
+    /// Whether incremental checkpoints leave out of the database all that they may.
+    fn leaves_everything_unwritten(self) -> bool {
+        match self {
+            Backend::HashMap => false,
+            #[cfg(feature = "rocksdb")]
+            Backend::RocksDB { leave, .. } => leave == LeaveUnwritten::Everything,
         }
     }
 
@@ -72,10 +91,12 @@ impl Backend {
             Backend::RocksDB {
                 cache_bytes,
                 heap_timers,
+                leave,
                 ..
             } => {
                 let mut backend = millpond_state::rocksdb::EmbeddedRocksDBStateBackend::default();
                 backend.options.cache_bytes = cache_bytes;
+                backend.options.leave_unwritten = leave;
                 if heap_timers {
                     backend.options.timers = PriorityQueueStateType::Heap;
                 }
@@ -153,12 +174,17 @@ impl Configuration {
         let mut all = Vec::new();
         for &backend in Backend::ALL {
             for (ttl, compressed) in [(false, false), (true, false), (false, true)] {
-                all.extend(Format::ALL.map(|format| Configuration {
+                let each = Format::ALL.map(|format| Configuration {
                     backend,
                     ttl,
                     format,
                     compressed,
-                }));
+                });
+                // What no incremental checkpoint is leaves nothing unwritten, whatever it is told.
+                all.extend(
+                    each.into_iter()
+                        .filter(|c| c.incremental() || !backend.leaves_everything_unwritten()),
+                );
             }
         }
         all

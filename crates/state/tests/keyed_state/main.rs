@@ -92,14 +92,17 @@ mod rocksdb {
     //! The same on RocksDB: without the typed cache, with one that holds a part of the values, with one that holds all.
 
     use super::{ROCKSDB_CASES as CASES, Setup, TestBackend, run};
+    use millpond_state::rocksdb::options::LeaveUnwritten;
 
-    const OFF: TestBackend = TestBackend::RocksDB { cache_bytes: 0 };
-    const SMALL: TestBackend = TestBackend::RocksDB {
-        cache_bytes: 64 << 10,
-    };
-    const LARGE: TestBackend = TestBackend::RocksDB {
-        cache_bytes: 64 << 20,
-    };
+    const fn rocksdb(cache_bytes: usize, leave: LeaveUnwritten) -> TestBackend {
+        TestBackend::RocksDB { cache_bytes, leave }
+    }
+    const OFF: TestBackend = rocksdb(0, LeaveUnwritten::Hot);
+    const SMALL: TestBackend = rocksdb(64 << 10, LeaveUnwritten::Hot);
+    const LARGE: TestBackend = rocksdb(64 << 20, LeaveUnwritten::Hot);
+    /// Leave all they can out of the database.
+    const SMALL_LAZY: TestBackend = rocksdb(64 << 10, LeaveUnwritten::Everything);
+    const LARGE_LAZY: TestBackend = rocksdb(64 << 20, LeaveUnwritten::Everything);
 
     behave_like_the_model! {
         off_full_numbers: OFF, ttl: false, incremental: false, i64, CASES;
@@ -114,5 +117,8 @@ mod rocksdb {
         large_incremental_texts: LARGE, ttl: false, incremental: true, String, CASES;
         large_ttl_full_texts: LARGE, ttl: true, incremental: false, String, CASES;
         large_ttl_incremental_numbers: LARGE, ttl: true, incremental: true, i64, CASES;
+        small_lazy_numbers: SMALL_LAZY, ttl: false, incremental: true, i64, CASES;
+        large_lazy_texts: LARGE_LAZY, ttl: false, incremental: true, String, CASES;
+        large_lazy_ttl_numbers: LARGE_LAZY, ttl: true, incremental: true, i64, CASES;
     }
 }

@@ -80,6 +80,7 @@ pub enum TestBackend {
     #[cfg(feature = "rocksdb")]
     RocksDB {
         cache_bytes: usize,
+        leave: millpond_state::rocksdb::options::LeaveUnwritten,
     },
 }
 
@@ -93,9 +94,10 @@ impl TestBackend {
         match self {
             TestBackend::HashMap => KeyedStateBackend::hashmap(parameters, handles, streams).unwrap(),
             #[cfg(feature = "rocksdb")]
-            TestBackend::RocksDB { cache_bytes } => {
+            TestBackend::RocksDB { cache_bytes, leave } => {
                 let mut backend = millpond_state::rocksdb::EmbeddedRocksDBStateBackend::default();
                 backend.options.cache_bytes = cache_bytes;
+                backend.options.leave_unwritten = leave;
                 backend.options.given.write_buffer_size = Some(1 << 20);
                 backend
                     .create_keyed_backend(parameters, handles, streams)

@@ -89,7 +89,7 @@ fn only_files_that_no_completed_checkpoint_has_are_uploaded() {
 
     let unchanged = checkpoint(&mut backend, &streams, 3, SnapshotKind::Checkpoint);
     assert_eq!(shared(&unchanged), shared(&first));
-    backend.set_current_key(1).unwrap();
+    backend.set_current_key(1_001).unwrap();
     state.update(2).unwrap();
     let next = checkpoint(&mut backend, &streams, 4, SnapshotKind::Checkpoint);
     assert_eq!(next.shared.len(), first.shared.len() + 1);

@@ -11,3 +11,4 @@ mod keyed_backend;
 mod merge_namespaces;
 mod options;
 mod other_backend;
+mod unwritten;

@@ -26,6 +26,8 @@ options! {
         "the bytes of typed values that all RocksDB backends together keep in front of their databases, out of managed memory, or that each keeps where memory is not managed; 0 switches it off, by default a quarter of managed memory";
     ROCKSDB_TYPED_CACHE_UNWRITTEN: u64 = "state.backend.rocksdb.typed-cache.unwritten-size", Some("32mb"), parse_memory_size,
         "the bytes of changed values that a state holds back from its database; a checkpoint's synchronous part writes them, about a microsecond each, so less means shorter waits and more writes";
+    ROCKSDB_LEAVE_UNWRITTEN: LeaveUnwritten = "state.backend.rocksdb.typed-cache.leave-unwritten", Some("HOT"), leave_unwritten,
+        "which changed values an incremental checkpoint stores in a file of its own and leaves out of the database: HOT, those that change again and again; EVERYTHING, which makes checkpoints larger; NOTHING";
     ROCKSDB_TIMERS: PriorityQueueStateType = "state.backend.rocksdb.timer-service.factory", Some("ROCKSDB"), priority_queue_state_type,
         "where the timers of a RocksDB backend are: ROCKSDB, or HEAP, which is faster and takes memory for each of them";
     ROCKSDB_TIMER_CACHE_SIZE: u32 = "state.backend.rocksdb.timer-service.cache-size", Some("128"), positive,
@@ -72,6 +74,31 @@ options! {
         "how large a log of RocksDB grows before it begins another";
     ROCKSDB_WRITE_BATCH_SIZE: u64 = "state.backend.rocksdb.write-batch-size", Some("2mb"), parse_memory_size,
         "how many bytes are written at once where state is restored from a canonical snapshot";
+}
+
+/// `state.backend.rocksdb.typed-cache.leave-unwritten`: which changed values an incremental checkpoint stores beside the database's files,
+/// without writing them to the database.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LeaveUnwritten {
+    /// None. Each checkpoint stores what changed since the last one, however often that is.
+    Nothing,
+    /// Those that were also changed shortly before the last checkpoint. The default.
+    #[default]
+    Hot,
+    /// All but what is appended to lists. Each checkpoint stores everything that the database lacks: the least work for the database,
+    /// and the largest checkpoints.
+    Everything,
+}
+
+fn leave_unwritten(text: &str) -> std::result::Result<LeaveUnwritten, String> {
+    one_of(
+        text,
+        &[
+            ("NOTHING", LeaveUnwritten::Nothing),
+            ("HOT", LeaveUnwritten::Hot),
+            ("EVERYTHING", LeaveUnwritten::Everything),
+        ],
+    )
 }
 
 /// `state.backend.rocksdb.timer-service.factory`. Flink's `EmbeddedRocksDBStateBackend.PriorityQueueStateType`.

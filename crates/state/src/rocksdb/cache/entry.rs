@@ -2,6 +2,7 @@
 
 use crate::hashmap::codec::EntryCodec;
 use crate::rocksdb::in_flight::Writes;
+use crate::rocksdb::unwritten::Division;
 use millpond_core::Result;
 
 /// What is known of one key and namespace, and how much of it the database lacks.
@@ -26,4 +27,11 @@ pub(in crate::rocksdb) trait CachedEntry: Clone {
     fn write(&self, codec: &Self::Codec, key: &[u8], out: &mut Writes) -> Result<()>;
     /// Learns that the database has got everything.
     fn written(&mut self);
+    /// Adds what the database lacks, for a checkpoint that leaves some of it here. After an error a part is added.
+    ///
+    /// # Errors
+    /// Those of the serializers.
+    fn divide(&mut self, codec: &Self::Codec, key: &[u8], division: &mut Division<'_>) -> Result<()>;
+    /// A checkpoint passes, and there is nothing that the database lacks.
+    fn pass(&mut self);
 }

@@ -5,17 +5,21 @@
 //! used. It costs its own size, what its key takes when serialized, and what its entry says. Which slot leaves is decided by a
 //! clock hand that passes over slots used since its last round; which key gets one for being read, by whether it was read
 //! before ([`newcomers`]). What the database lacks is written in batches, and never grows
-//! past a bound; for a snapshot it is serialized and handed over as a whole.
+//! past a bound; for a snapshot it is serialized and handed over as a whole. Of a checkpoint, what changes all the time stays
+//! ([`heat`]).
 
 mod entry;
+mod heat;
 mod memory;
 mod newcomers;
 
 pub(super) use entry::CachedEntry;
+pub(super) use heat::Heat;
 pub(super) use memory::{CacheMemory, CacheShare};
 
 use super::in_flight::Writes;
 use super::state::ColumnState;
+use super::unwritten::Division;
 use crate::hashmap::codec::KeyCodec;
 use crate::keyed::Namespace;
 use hashbrown::HashTable;
@@ -307,11 +311,11 @@ where
         self.write(state, 0..self.slots.len())
     }
 
-    /// Takes out what every changed slot would write. After an error some of it is in `out`, and the rest still here.
-    pub(super) fn freeze(&mut self, state: &State<K, N, E>, out: &mut Writes) -> Result<()> {
+    /// Takes out what every changed slot would write. After an error some of it is in `writes`, and the rest still here.
+    pub(super) fn freeze(&mut self, state: &State<K, N, E>, writes: &mut Writes) -> Result<()> {
         let mut frozen = Ok(());
         for slot in self.slots.iter_mut().filter(|slot| slot.entry.is_dirty()) {
-            frozen = slot.write(state, &mut self.key, out);
+            frozen = slot.write(state, &mut self.key, writes);
             if frozen.is_err() {
                 break;
             }
@@ -320,13 +324,46 @@ where
             self.bytes = self.bytes + slot.bytes() - before;
             self.dirty_bytes = self.dirty_bytes.saturating_sub(before);
         }
-        self.frozen_bytes = self.frozen_bytes.max(out.bytes());
+        self.frozen_bytes = self.frozen_bytes.max(writes.bytes());
         frozen
     }
 
-    /// About what [`TypedCache::freeze`] takes out, and the most that it has taken out.
-    pub(super) fn dirty_and_frozen_bytes(&self) -> (usize, usize) {
-        (self.dirty_bytes, self.frozen_bytes)
+    /// The same for a checkpoint that leaves some of it here. What it leaves means nothing after an error.
+    pub(super) fn divide(&mut self, state: &State<K, N, E>, division: &mut Division<'_>) -> Result<()> {
+        let mut divided = Ok(());
+        for slot in &mut self.slots {
+            if !slot.entry.is_dirty() {
+                slot.entry.pass();
+                continue;
+            }
+            let before = slot.bytes();
+            divided = state
+                .write_key(
+                    u32::from(slot.key_group),
+                    &slot.key,
+                    &slot.namespace,
+                    &mut self.key,
+                )
+                .and_then(|()| {
+                    let key = self.key.as_slice();
+                    slot.entry.divide(state.codec(), key, division)
+                });
+            let after = slot.bytes();
+            let dirty_after = if slot.entry.is_dirty() { after } else { 0 };
+            self.bytes = self.bytes + after - before;
+            self.dirty_bytes = (self.dirty_bytes + dirty_after).saturating_sub(before);
+            if divided.is_err() {
+                break;
+            }
+        }
+        let taken_out = division.writes.bytes() + division.unwritten.bytes();
+        self.frozen_bytes = self.frozen_bytes.max(taken_out);
+        divided
+    }
+
+    /// What the slots take that the database lacks something of.
+    pub(super) fn dirty_bytes(&self) -> usize {
+        self.dirty_bytes
     }
 
     /// Writes a slot, if it was changed.

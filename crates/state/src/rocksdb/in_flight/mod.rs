@@ -10,6 +10,7 @@ mod view;
 mod writes;
 
 pub(super) use gate::{Gate, Pilot};
+pub(super) use view::scan_over;
 pub(super) use writes::{Change, Writes};
 
 use super::database::{Column, Database, Moment};
@@ -26,12 +27,11 @@ pub(super) struct HeldWrites {
     unsorted: Mutex<Writes>,
     /// The writes in the order of their keys: who needs them first sorts them.
     sorted: OnceLock<Writes>,
-    spare: Option<Spare>,
+    spare: Option<Spare<Writes>>,
 }
 
-/// The buffers of writes that have landed, for the next ones: memory that is new would cost a snapshot more than filling it.
-#[derive(Clone, Default)]
-pub(super) struct Spare(Arc<Mutex<Option<Writes>>>);
+/// Buffers that a snapshot is done with, for the next one: memory that is new would cost it more than filling it.
+pub(super) struct Spare<T>(Arc<Mutex<Option<T>>>);
 
 /// Writes on their way, to any number of column families.
 pub(super) struct InFlight {
@@ -73,7 +73,7 @@ impl HeldWrites {
     }
 
     /// The same; the buffers go to `spare` when they have landed.
-    pub(super) fn with_spare(mut self, spare: &Spare) -> Self {
+    pub(super) fn with_spare(mut self, spare: &Spare<Writes>) -> Self {
         self.spare = Some(spare.clone());
         self
     }
@@ -92,18 +92,35 @@ impl Drop for HeldWrites {
     fn drop(&mut self) {
         if let (Some(spare), Some(mut writes)) = (&self.spare, self.sorted.take()) {
             writes.clear();
-            *spare.lock() = Some(writes);
+            spare.give(writes);
         }
     }
 }
 
-impl Spare {
-    pub(super) fn take(&self) -> Option<Writes> {
+impl<T> Spare<T> {
+    pub(super) fn take(&self) -> Option<T> {
         self.lock().take()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Writes>> {
+    /// Keeps `buffers`, which are empty.
+    pub(super) fn give(&self, buffers: T) {
+        *self.lock() = Some(buffers);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<T>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<T> Clone for Spare<T> {
+    fn clone(&self) -> Self {
+        Spare(Arc::clone(&self.0))
+    }
+}
+
+impl<T> Default for Spare<T> {
+    fn default() -> Self {
+        Spare(Arc::default())
     }
 }
 

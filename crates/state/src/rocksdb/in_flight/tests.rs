@@ -5,6 +5,8 @@ use super::Writes;
 use crate::backend::KeyedStateBackendParameters;
 use crate::descriptor::{ListStateDescriptor, MapStateDescriptor, ValueStateDescriptor};
 use crate::keyed::{ListState, MapState, ValueState};
+use crate::rocksdb::options::LeaveUnwritten;
+use crate::rocksdb::unwritten::TakenOut;
 use crate::rocksdb::{RocksDBKeyedStateBackend, RocksDBOptions};
 use crate::stream::memory::MemoryStreams;
 use millpond_core::host::spawn;
@@ -97,9 +99,9 @@ impl World {
     /// Leaves what is held back in flight, with `columns` column families of it written.
     fn fly(&self, columns: usize) {
         self.backend.database.land().unwrap();
-        let mut held = Vec::new();
-        self.backend.freeze(&mut held).unwrap();
-        let pilot = self.backend.database.hold(held);
+        let mut taken = TakenOut::new(LeaveUnwritten::Nothing);
+        self.backend.freeze(&mut taken).unwrap();
+        let pilot = self.backend.database.hold(taken.held);
         for _ in 0..columns {
             pilot.flight().write_column(pilot.database()).unwrap();
         }
@@ -231,9 +233,9 @@ fn a_change_waits_for_what_is_in_flight() {
         let world = World::new(64 << 20);
         world.key(1);
         world.list.add(1).unwrap();
-        let mut held = Vec::new();
-        world.backend.freeze(&mut held).unwrap();
-        let pilot = world.backend.database.hold(held);
+        let mut taken = TakenOut::new(LeaveUnwritten::Nothing);
+        world.backend.freeze(&mut taken).unwrap();
+        let pilot = world.backend.database.hold(taken.held);
         let thread = spawn("pilot", move || {
             pilot.write().unwrap();
             if lands {

@@ -1,8 +1,8 @@
-//! Reads while something is in flight: the database as it was before, with the writes laid over it. Whether the database has got
-//! some of them by now makes no difference to them.
+//! Writes laid over the database: reads while something is in flight see it as it was before, with what is in flight over it; whether
+//! the database has got some of that by now makes no difference to them.
 
 use super::{Change, InFlight, Writes};
-use crate::rocksdb::database::{Column, db_error, prefix_options};
+use crate::rocksdb::database::{Column, RawIterator, db_error, prefix_options};
 use crate::rocksdb::merge;
 use millpond_core::Result;
 
@@ -29,48 +29,59 @@ impl InFlight {
 
     /// Shows the entries whose keys start with `prefix`, from the key `from` on, until `f` says false.
     fn scan(&self, column: &Column, prefix: &[u8], from: &[u8], f: &mut Visit<'_>) -> Result<()> {
-        let mut stored = self.before.iterator(column, prefix_options(prefix));
-        stored.seek(from);
-        let mut writes = self
-            .writes_to(column)
-            .into_iter()
-            .flat_map(|writes| writes.range(from))
-            .take_while(|(key, ..)| key.starts_with(prefix))
-            .peekable();
-        loop {
-            let next = stored.item();
-            // Whether a write comes next, and whether to something that is stored.
-            let at_write = match (writes.peek(), next) {
-                (None, None) => break,
-                (None, Some(_)) => false,
-                (Some(_), None) => true,
-                (Some((written, ..)), Some((key, _))) => *written <= key,
-            };
-            let go_on = if at_write {
-                let Some((key, change, value)) = writes.next() else {
-                    break;
-                };
-                let below = next.filter(|(stored, _)| *stored == key).map(|(_, value)| value);
-                let is_stored = below.is_some();
-                let go_on = match changed(change, value, below) {
-                    Some(value) => f(key, &value)?,
-                    None => true,
-                };
-                if is_stored {
-                    stored.next();
-                }
-                go_on
-            } else {
-                let go_on = next.map_or(Ok(true), |(key, value)| f(key, value))?;
-                stored.next();
-                go_on
-            };
-            if !go_on {
-                return Ok(());
-            }
-        }
-        stored.status().map_err(db_error("read state"))
+        let stored = self.before.iterator(column, prefix_options(prefix));
+        scan_over(stored, self.writes_to(column), prefix, from, f)
     }
+}
+
+/// Shows what `stored`, which has the bounds of `prefix`, and sorted writes over it make of the entries from the key `from` on, until
+/// `f` says false.
+pub(in crate::rocksdb) fn scan_over(
+    mut stored: RawIterator<'_>,
+    writes: Option<&Writes>,
+    prefix: &[u8],
+    from: &[u8],
+    f: &mut Visit<'_>,
+) -> Result<()> {
+    stored.seek(from);
+    let mut writes = writes
+        .into_iter()
+        .flat_map(|writes| writes.range(from))
+        .take_while(|(key, ..)| key.starts_with(prefix))
+        .peekable();
+    loop {
+        let next = stored.item();
+        // Whether a write comes next, and whether to something that is stored.
+        let at_write = match (writes.peek(), next) {
+            (None, None) => break,
+            (None, Some(_)) => false,
+            (Some(_), None) => true,
+            (Some((written, ..)), Some((key, _))) => *written <= key,
+        };
+        let go_on = if at_write {
+            let Some((key, change, value)) = writes.next() else {
+                break;
+            };
+            let below = next.filter(|(stored, _)| *stored == key).map(|(_, value)| value);
+            let is_stored = below.is_some();
+            let go_on = match changed(change, value, below) {
+                Some(value) => f(key, &value)?,
+                None => true,
+            };
+            if is_stored {
+                stored.next();
+            }
+            go_on
+        } else {
+            let go_on = next.map_or(Ok(true), |(key, value)| f(key, value))?;
+            stored.next();
+            go_on
+        };
+        if !go_on {
+            return Ok(());
+        }
+    }
+    stored.status().map_err(db_error("read state"))
 }
 
 /// What becomes of `stored`.

@@ -78,6 +78,18 @@ impl Writes {
         self.add(Change::Delete, key, &|_| Ok(()))
     }
 
+    /// The same of a key and a value in bytes; no value: forgets the key.
+    pub(in crate::rocksdb) fn add_raw(&mut self, key: &[u8], value: Option<&[u8]>) -> Result<()> {
+        let change = value.map_or(Change::Delete, |_| Change::Put);
+        let write = |bytes: &[u8], out: &mut DataOutput| {
+            out.write_bytes(bytes);
+            Ok(())
+        };
+        self.add(change, &|out| write(key, out), &|out| {
+            write(value.unwrap_or_default(), out)
+        })
+    }
+
     #[inline]
     fn add(&mut self, change: Change, key: Part<'_>, value: Part<'_>) -> Result<()> {
         let at = self.data.len();
@@ -96,7 +108,7 @@ impl Writes {
     }
 
     /// Puts the writes into the order of their keys, and forgets those that later ones undo.
-    pub(super) fn sort(&mut self) {
+    pub(in crate::rocksdb) fn sort(&mut self) {
         let data = self.data.as_slice();
         let key = |w: &Write| data.get(w.at..w.at + w.key_len as usize).unwrap_or_default();
         self.writes.sort_unstable_by(|a, b| {

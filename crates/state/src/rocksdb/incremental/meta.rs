@@ -1,7 +1,7 @@
 //! The metadata stream of an incremental snapshot: the header of a canonical one (which is all that Flink's has), then the
 //! column family of each state and where the timers of each key group start in their file. Layout in `docs/rocksdb.md`.
 
-use crate::handle::{IncrementalRemoteKeyedStateHandle, KeyGroupsStateHandle};
+use crate::handle::{IncrementalRemoteKeyedStateHandle, KeyGroupsStateHandle, StreamStateHandle};
 use crate::snapshot::header::{Header, write_header};
 use crate::snapshot::{FrozenState, PairWriter, SnapshotSource, StateMetaInfoSnapshot};
 use millpond_core::{Error, Result};
@@ -9,9 +9,13 @@ use millpond_types::{DataInput, DataOutput};
 
 /// "MPRM": Millpond RocksDB manifest.
 const MAGIC: u32 = 0x4d50_524d;
-const VERSION: u16 = 1;
+const VERSION: u16 = 2;
+/// Knows of no unwritten entries.
+const VERSION_1: u16 = 1;
 /// The private file that holds timers, as a canonical snapshot of them alone.
 pub(super) const TIMERS: &str = "millpond-timers";
+/// The private file that holds what the database lacked.
+pub(super) const UNWRITTEN: &str = "millpond-unwritten";
 /// A state without entries, for the header.
 struct Described(StateMetaInfoSnapshot);
 
@@ -30,11 +34,13 @@ impl FrozenState for Described {
     }
 }
 
-/// Appends the metadata of states in `columns` and of `extras`, whose key groups start at `offsets` of their file.
+/// Appends the metadata of states in `columns` and of `extras`, whose key groups start at `offsets` of their file. What the database
+/// lacked takes `unwritten_bytes` in its file; 0: there is none.
 pub(super) fn write_manifest(
     columns: Vec<(StateMetaInfoSnapshot, String)>,
     extras: SnapshotSource,
     offsets: &[u64],
+    unwritten_bytes: u64,
     out: &mut DataOutput,
 ) -> Result<()> {
     let mut names: Vec<String> = columns.iter().map(|(_, name)| name.clone()).collect();
@@ -56,6 +62,7 @@ pub(super) fn write_manifest(
     }
     out.write_i32(i32::try_from(offsets.len()).unwrap_or(i32::MAX));
     offsets.iter().for_each(|offset| out.write_u64(*offset));
+    out.write_u64(unwritten_bytes);
     Ok(())
 }
 
@@ -66,6 +73,7 @@ pub(in crate::rocksdb) struct Manifest {
     /// The column family of each state of the header, empty for one whose entries lie in the file of the timers.
     pub(in crate::rocksdb) columns: Vec<String>,
     offsets: Vec<u64>,
+    unwritten_bytes: u64,
 }
 
 impl Manifest {
@@ -77,7 +85,7 @@ impl Manifest {
             return Err(corrupt("it does not say where the states lie"));
         }
         let version = input.read_u16()?;
-        if version != VERSION {
+        if version != VERSION && version != VERSION_1 {
             return Err(corrupt("unknown version").with("version", version));
         }
         let mut columns = Vec::new();
@@ -88,6 +96,10 @@ impl Manifest {
         for _ in 0..input.read_count(8)? {
             offsets.push(input.read_u64()?);
         }
+        let unwritten_bytes = match version {
+            VERSION_1 => 0,
+            _ => input.read_u64()?,
+        };
         if !input.is_empty() {
             return Err(corrupt("more bytes than it should have").with("bytes_left", input.remaining()));
         }
@@ -95,6 +107,7 @@ impl Manifest {
             header,
             columns,
             offsets,
+            unwritten_bytes,
         })
     }
 
@@ -113,6 +126,26 @@ impl Manifest {
     }
 }
 
+/// The file of what the database lacked; `None` when it lacked nothing.
+///
+/// # Errors
+/// Corrupt when it is not there, or another one, than the metadata says.
+pub(in crate::rocksdb) fn unwritten_file<'a>(
+    manifest: &Manifest,
+    handle: &'a IncrementalRemoteKeyedStateHandle,
+) -> Result<Option<&'a StreamStateHandle>> {
+    let file = handle.private.iter().find(|f| f.local_path == UNWRITTEN);
+    let bytes = file.map_or(0, |file| file.stream.size());
+    if bytes == manifest.unwritten_bytes {
+        return Ok(file.map(|file| &file.stream));
+    }
+    Err(
+        corrupt("its file of unwritten entries is missing, or has another size")
+            .with("bytes", bytes)
+            .with("expected", manifest.unwritten_bytes),
+    )
+}
+
 /// The files of the database itself.
 pub(in crate::rocksdb) fn database_files(
     handle: &IncrementalRemoteKeyedStateHandle,
@@ -121,7 +154,7 @@ pub(in crate::rocksdb) fn database_files(
         .shared
         .iter()
         .chain(&handle.private)
-        .filter(|f| f.local_path != TIMERS)
+        .filter(|f| f.local_path != TIMERS && f.local_path != UNWRITTEN)
 }
 
 fn corrupt(message: &'static str) -> Error {

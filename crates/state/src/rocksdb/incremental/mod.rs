@@ -7,15 +7,16 @@ mod links;
 mod meta;
 
 pub(super) use links::{Links, Seal};
-pub(super) use meta::{Manifest, database_files};
+pub(super) use meta::{Manifest, database_files, unwritten_file};
 
 use super::folder::TemporaryFolder;
+use super::unwritten::{ColumnUnwritten, write_file};
 use crate::handle::{
     HandleAndLocalPath, IncrementalRemoteKeyedStateHandle, KeyedStateHandle, StreamStateHandle,
 };
 use crate::snapshot::{SnapshotResult, SnapshotSource, StateMetaInfoSnapshot, full, io_error};
 use crate::stream::{CheckpointStreamFactory, CheckpointedStateScope};
-use meta::{TIMERS, write_manifest};
+use meta::{TIMERS, UNWRITTEN, write_manifest};
 use millpond_core::{CheckpointId, Error, Result, host};
 use millpond_types::DataOutput;
 use std::collections::BTreeMap;
@@ -90,13 +91,14 @@ impl IncrementalSnapshots {
 }
 
 impl IncrementalSnapshot {
-    /// Uploads what is new of `links`. `columns` are the states with the names of their column families; `extras` are stored with
-    /// them, always as a whole.
+    /// Uploads what is new of `links`, and what the database lacked. `columns` are the states with the names of their column families;
+    /// `extras` are stored with them, always as a whole.
     pub(super) fn write(
         self,
         links: &TemporaryFolder,
         columns: Vec<(StateMetaInfoSnapshot, String)>,
         extras: SnapshotSource,
+        unwritten: &[ColumnUnwritten],
         streams: &dyn CheckpointStreamFactory,
     ) -> Result<SnapshotResult> {
         let (tables, others) = files(&links.0)?;
@@ -121,6 +123,13 @@ impl IncrementalSnapshot {
                 files.insert(name, stream.clone());
             }
         }
+        let state_id = |column: &str| columns.iter().position(|(_, name)| name == column);
+        let unwritten = write_file(unwritten, state_id, streams)?;
+        let unwritten_bytes = unwritten.as_ref().map_or(0, StreamStateHandle::size);
+        private.extend(unwritten.map(|stream| HandleAndLocalPath {
+            local_path: UNWRITTEN.into(),
+            stream,
+        }));
         let timers = full::write(&extras, streams, false)?;
         let mut offsets = Vec::new();
         if let Some(KeyedStateHandle::KeyGroups(handle)) = timers.handle {
@@ -132,7 +141,7 @@ impl IncrementalSnapshot {
         }
         let range = extras.range;
         let mut manifest = DataOutput::new();
-        write_manifest(columns, extras, &offsets, &mut manifest)?;
+        write_manifest(columns, extras, &offsets, unwritten_bytes, &mut manifest)?;
         let mut stream = streams.create(CheckpointedStateScope::Exclusive)?;
         stream.write_all(manifest.as_slice()).map_err(io_error)?;
         let meta = stream.close_and_get_handle()?;

@@ -1,18 +1,20 @@
 //! List states: the elements with a delimiter between them, appended by merges. What is appended through the cache becomes one
 //! merge when it is written, and needs no read before.
 
+use super::raw;
 use crate::descriptor::StateData;
 use crate::hashmap::codec::ListCodec;
 use crate::keyed::Namespace;
 use crate::keyed::access::{KeyedAccess, ListAccess};
-use crate::rocksdb::cache::CachedEntry;
+use crate::rocksdb::cache::{CachedEntry, Heat};
 use crate::rocksdb::column::CachedColumn;
 use crate::rocksdb::database::Column;
 use crate::rocksdb::in_flight::Writes;
 use crate::rocksdb::state::Buffers;
+use crate::rocksdb::unwritten::Division;
 use crate::snapshot::key_layout::is_variable_sized;
 use millpond_core::Result;
-use millpond_types::{DataInput, DataOutput, StateKey};
+use millpond_types::{DataInput, StateKey};
 use std::rc::Rc;
 
 /// A column family of lists.
@@ -32,6 +34,8 @@ pub(in crate::rocksdb) struct ListEntry<T> {
     complete: bool,
     /// Whether the database has another list, instead of the beginning of this one.
     replaced: bool,
+    /// Of being replaced. What is appended costs the database little, as it is written once.
+    heat: Heat,
     /// How many of `items` the database has.
     stored: usize,
     /// What the elements take when serialized, where that varies.
@@ -50,6 +54,7 @@ impl<T: StateData> CachedEntry for ListEntry<T> {
             items: Vec::new(),
             complete: false,
             replaced: false,
+            heat: Heat::default(),
             stored: 0,
             bytes: 0,
         }
@@ -63,17 +68,13 @@ impl<T: StateData> CachedEntry for ListEntry<T> {
         self.items.capacity() * size_of::<T>() + self.bytes
     }
     fn write(&self, codec: &ListCodec<T>, key: &[u8], out: &mut Writes) -> Result<()> {
-        let write_key = |out: &mut DataOutput| {
-            out.write_bytes(key);
-            Ok(())
-        };
         if !self.replaced {
             let appended = self.items.get(self.stored..).unwrap_or_default();
-            out.merge(&write_key, &|out| codec.write_list(appended, out))
+            out.merge(&|out| raw(key, out), &|out| codec.write_list(appended, out))
         } else if self.items.is_empty() {
-            out.delete(&write_key)
+            out.delete(&|out| raw(key, out))
         } else {
-            out.put(&write_key, &|out| codec.write_list(&self.items, out))
+            out.put(&|out| raw(key, out), &|out| codec.write_list(&self.items, out))
         }
     }
     fn written(&mut self) {
@@ -85,6 +86,23 @@ impl<T: StateData> CachedEntry for ListEntry<T> {
             self.bytes = 0;
         }
     }
+    fn divide(&mut self, codec: &ListCodec<T>, key: &[u8], division: &mut Division<'_>) -> Result<()> {
+        let stays = division.stays(&mut self.heat);
+        if !(stays && self.replaced) {
+            self.write(codec, key, division.writes)?;
+            self.written();
+            Ok(())
+        } else if self.items.is_empty() {
+            division.unwritten.delete(|out| raw(key, out))
+        } else {
+            division
+                .unwritten
+                .put(|out| raw(key, out), |out| codec.write_list(&self.items, out))
+        }
+    }
+    fn pass(&mut self) {
+        self.heat.pass();
+    }
 }
 
 impl<T> ListEntry<T> {
@@ -92,8 +110,10 @@ impl<T> ListEntry<T> {
     fn replace(&mut self, items: Vec<T>, bytes: usize) {
         // Nothing needs to be written over nothing.
         let was_empty = self.complete && self.stored == 0 && !self.replaced;
+        self.heat.change();
         *self = ListEntry {
             replaced: !(was_empty && items.is_empty()),
+            heat: self.heat,
             items,
             complete: true,
             stored: 0,

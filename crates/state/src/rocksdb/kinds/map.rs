@@ -1,19 +1,18 @@
 //! Map states: each entry under its key and user key. The cache holds those entries of a map that were used, and knows when it
-//! has them all.
+//! has them all ([`entry`]).
+
+mod entry;
 
 use crate::descriptor::StateData;
-use crate::hashmap::codec::MapCodec;
-use crate::hashmap::small_map::SmallMap;
 use crate::keyed::access::{KeyedAccess, MapAccess};
 use crate::keyed::{MapKey, Namespace};
 use crate::rocksdb::cache::CachedEntry;
 use crate::rocksdb::column::CachedColumn;
 use crate::rocksdb::database::Column;
-use crate::rocksdb::in_flight::Writes;
 use crate::rocksdb::state::Buffers;
-use crate::snapshot::key_layout::is_variable_sized;
+use entry::CachedMap;
 use millpond_core::{Error, Result};
-use millpond_types::{DataInput, DataOutput, StateKey};
+use millpond_types::{DataInput, StateKey};
 use rust_rocksdb::WriteBatch;
 use std::rc::Rc;
 
@@ -26,156 +25,6 @@ pub(in crate::rocksdb) type MapColumn<K, N, UK, UV> = CachedColumn<K, N, CachedM
 /// A map state.
 pub(in crate::rocksdb) struct RocksMap<K, N, UK: MapKey, UV: StateData> {
     pub(in crate::rocksdb) state: Rc<MapColumn<K, N, UK, UV>>,
-}
-
-/// What the cache knows of a map.
-#[derive(Clone)]
-pub(in crate::rocksdb) struct CachedMap<UK, UV> {
-    entries: SmallMap<UK, UserValue<UV>>,
-    /// Whether what is not in `entries` is not in the map.
-    complete: bool,
-    dirty: usize,
-    /// What keys and values take when serialized, where that varies.
-    bytes: usize,
-}
-
-#[derive(Clone)]
-struct UserValue<UV> {
-    /// `None`: the user key has no value.
-    value: Option<UV>,
-    /// Whether the database has something else.
-    dirty: bool,
-    /// Whether the database may have a value.
-    stored: bool,
-    /// What key and value take when serialized, where that varies.
-    bytes: u32,
-}
-
-impl<UK: MapKey, UV: StateData> CachedEntry for CachedMap<UK, UV> {
-    type Whole = SmallMap<UK, UV>;
-    type Codec = MapCodec<UK, UV>;
-
-    fn is_variable_sized(codec: &Self::Codec) -> bool {
-        is_variable_sized(&codec.key.snapshot()) || is_variable_sized(&codec.value.snapshot())
-    }
-    fn unknown() -> Self {
-        CachedMap {
-            entries: SmallMap::default(),
-            complete: false,
-            dirty: 0,
-            bytes: 0,
-        }
-    }
-    #[inline]
-    fn is_dirty(&self) -> bool {
-        self.dirty > 0
-    }
-    #[inline]
-    fn bytes(&self) -> usize {
-        self.entries.heap_bytes() + self.bytes
-    }
-    fn write(&self, codec: &MapCodec<UK, UV>, key: &[u8], out: &mut Writes) -> Result<()> {
-        for (user_key, slot) in self.entries.iter().filter(|(_, slot)| slot.dirty) {
-            let write_key = |out: &mut DataOutput| {
-                out.write_bytes(key);
-                codec.key.serialize(user_key, out)
-            };
-            match &slot.value {
-                None => out.delete(&write_key)?,
-                Some(value) => out.put(&write_key, &|out| {
-                    out.write_bool(false);
-                    codec.value.serialize(value, out)
-                })?,
-            }
-        }
-        Ok(())
-    }
-    fn written(&mut self) {
-        self.dirty = 0;
-        let complete = self.complete;
-        let mut gone = 0;
-        self.entries.retain(|_, slot| {
-            slot.dirty = false;
-            slot.stored = slot.value.is_some();
-            // What a complete map doesn't hold is not there anyway.
-            let keep = slot.stored || !complete;
-            gone += if keep { 0 } else { slot.bytes as usize };
-            keep
-        });
-        self.bytes = self.bytes.saturating_sub(gone);
-    }
-}
-
-impl<UK: MapKey, UV: StateData> CachedMap<UK, UV> {
-    /// What is known of a user key: `None` when nothing is.
-    #[inline]
-    fn lookup(&self, key: &UK) -> Option<Option<&UV>> {
-        match self.entries.get(key) {
-            Some(slot) => Some(slot.value.as_ref()),
-            None if self.complete => Some(None),
-            None => None,
-        }
-    }
-
-    /// Takes over what the database has of a user key.
-    fn learn(&mut self, key: UK, value: Option<UV>, bytes: u32) {
-        self.bytes += bytes as usize;
-        self.entries.insert(
-            key,
-            UserValue {
-                stored: value.is_some(),
-                value,
-                dirty: false,
-                bytes,
-            },
-        );
-    }
-
-    /// Sets or removes the value of a user key.
-    #[inline]
-    fn set(&mut self, key: UK, value: Option<UV>, bytes: u32) {
-        if let Some(slot) = self.entries.get_mut(&key) {
-            self.bytes = self.bytes + bytes as usize - slot.bytes as usize;
-            let forgotten = value.is_none() && self.complete && !slot.stored;
-            self.dirty += usize::from(!slot.dirty);
-            (slot.value, slot.dirty, slot.bytes) = (value, true, bytes);
-            if forgotten {
-                // The database has nothing of it either.
-                self.dirty -= 1;
-                self.bytes -= bytes as usize;
-                self.entries.remove(&key);
-            }
-            return;
-        }
-        self.bytes += bytes as usize;
-        self.dirty += 1;
-        let slot = UserValue {
-            value,
-            dirty: true,
-            stored: !self.complete,
-            bytes,
-        };
-        self.entries.insert(key, slot);
-    }
-
-    /// Removes everything from a map of which everything is known.
-    fn remove_all(&mut self) {
-        let (mut dirty, mut bytes) = (0, 0);
-        self.entries.retain(|_, slot| {
-            slot.value = None;
-            slot.dirty = slot.stored;
-            dirty += usize::from(slot.stored);
-            bytes += if slot.stored { slot.bytes as usize } else { 0 };
-            slot.stored
-        });
-        (self.dirty, self.bytes) = (dirty, bytes);
-    }
-
-    fn iter(&self) -> impl Iterator<Item = (&UK, &UV)> {
-        self.entries
-            .iter()
-            .filter_map(|(key, slot)| slot.value.as_ref().map(|value| (key, value)))
-    }
 }
 
 impl<K: StateKey, N: Namespace, UK: MapKey, UV: StateData> MapColumn<K, N, UK, UV> {

@@ -12,8 +12,15 @@ use crate::descriptor::{AggregateFunction, ReduceFunction, StateData};
 use crate::keyed::Namespace;
 use crate::keyed::access::{AggregatingAccess, KeyedAccess, ReducingAccess, ValueAccess};
 use millpond_core::{Error, Result};
-use millpond_types::StateKey;
+use millpond_types::{DataOutput, StateKey};
 use std::rc::Rc;
+
+/// Writes bytes that are serialized already.
+#[inline]
+fn raw(bytes: &[u8], out: &mut DataOutput) -> Result<()> {
+    out.write_bytes(bytes);
+    Ok(())
+}
 
 /// A value state: the value under its key.
 pub(super) struct RocksValue<K, N, V: StateData> {

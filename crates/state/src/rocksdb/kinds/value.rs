@@ -1,14 +1,16 @@
 //! States with one value for each key: the value itself, a reduced value, or an accumulator.
 
+use super::raw;
 use crate::descriptor::StateData;
 use crate::hashmap::codec::ValueCodec;
 use crate::keyed::Namespace;
-use crate::rocksdb::cache::CachedEntry;
+use crate::rocksdb::cache::{CachedEntry, Heat};
 use crate::rocksdb::column::CachedColumn;
 use crate::rocksdb::in_flight::Writes;
+use crate::rocksdb::unwritten::Division;
 use crate::snapshot::key_layout::is_variable_sized;
 use millpond_core::Result;
-use millpond_types::{DataInput, DataOutput, StateKey};
+use millpond_types::{DataInput, StateKey};
 
 /// A column family of single values.
 pub(in crate::rocksdb) type ValueColumn<K, N, V> = CachedColumn<K, N, ValueEntry<V>>;
@@ -19,6 +21,7 @@ pub(in crate::rocksdb) struct ValueEntry<V> {
     /// `None`: there is nothing in the database either, or there won't be once this is written.
     value: Option<V>,
     knowledge: Knowledge,
+    heat: Heat,
     /// What the value takes when serialized, where that varies.
     bytes: u32,
 }
@@ -38,6 +41,7 @@ impl<V> ValueEntry<V> {
     /// Notes that the value may have changed; `was_there` says whether there was one before.
     #[inline]
     fn changed(&mut self, was_there: bool) {
+        self.heat.change();
         let is_there = self.value.is_some();
         self.knowledge = match self.knowledge {
             Knowledge::Stored if was_there => Knowledge::Changed,
@@ -59,6 +63,7 @@ impl<V: StateData> CachedEntry for ValueEntry<V> {
         ValueEntry {
             value: None,
             knowledge: Knowledge::None,
+            heat: Heat::default(),
             bytes: 0,
         }
     }
@@ -71,17 +76,29 @@ impl<V: StateData> CachedEntry for ValueEntry<V> {
         self.bytes as usize
     }
     fn write(&self, codec: &ValueCodec<V>, key: &[u8], out: &mut Writes) -> Result<()> {
-        let write_key = |out: &mut DataOutput| {
-            out.write_bytes(key);
-            Ok(())
-        };
         match &self.value {
-            None => out.delete(&write_key),
-            Some(value) => out.put(&write_key, &|out| codec.0.serialize(value, out)),
+            None => out.delete(&|out| raw(key, out)),
+            Some(value) => out.put(&|out| raw(key, out), &|out| codec.0.serialize(value, out)),
         }
     }
     fn written(&mut self) {
         self.knowledge = Knowledge::Stored;
+    }
+    fn divide(&mut self, codec: &ValueCodec<V>, key: &[u8], division: &mut Division<'_>) -> Result<()> {
+        if !division.stays(&mut self.heat) {
+            self.write(codec, key, division.writes)?;
+            self.written();
+            return Ok(());
+        }
+        match &self.value {
+            None => division.unwritten.delete(|out| raw(key, out)),
+            Some(value) => division
+                .unwritten
+                .put(|out| raw(key, out), |out| codec.0.serialize(value, out)),
+        }
+    }
+    fn pass(&mut self) {
+        self.heat.pass();
     }
 }
 

@@ -13,7 +13,7 @@ pub(super) use memory::SharedMemory;
 
 use super::NativeMetricOptions;
 use super::merge;
-pub use millpond_core::config::options::PriorityQueueStateType;
+pub use millpond_core::config::options::{LeaveUnwritten, PriorityQueueStateType};
 use millpond_core::config::{Configuration, options as known};
 use millpond_core::{Error, Result};
 use rust_rocksdb::statistics::StatsLevel;
@@ -55,6 +55,8 @@ pub struct RocksDBOptions {
     pub cache_bytes: usize,
     /// The bytes of changed values that a state holds back from its database, 32 MB by default.
     pub cache_unwritten_bytes: usize,
+    /// Which of them an incremental checkpoint leaves there, and stores in a file of its own.
+    pub leave_unwritten: LeaveUnwritten,
     /// Where timers are. Flink's default is the database.
     pub timers: PriorityQueueStateType,
     /// How many timers of each key group, the first ones, are also held in memory when they are in the database.
@@ -161,6 +163,7 @@ impl Default for RocksDBOptions {
             memory: None,
             cache_bytes: 64 << 20,
             cache_unwritten_bytes: 32 << 20,
+            leave_unwritten: LeaveUnwritten::default(),
             timers: PriorityQueueStateType::RocksDB,
             timer_cache_size: 128,
             given: ColumnSettings::default(),
@@ -212,6 +215,7 @@ impl RocksDBOptions {
         }
         options.cache_unwritten_bytes =
             usize::try_from(config.require(&known::ROCKSDB_TYPED_CACHE_UNWRITTEN)?).unwrap_or(usize::MAX);
+        options.leave_unwritten = config.require(&known::ROCKSDB_LEAVE_UNWRITTEN)?;
         options.timers = config.require(&known::ROCKSDB_TIMERS)?;
         options.timer_cache_size = config.require(&known::ROCKSDB_TIMER_CACHE_SIZE)? as usize;
         options.given = ColumnSettings::from_config(config)?;

@@ -4,6 +4,7 @@
 //! Where several instances' checkpoints come together, their files are taken over as they are ([`import`]). If that can't be, the one
 //! with most of the wanted key groups is opened, and what the others hold is written to files in the order of its keys and
 //! ingested ([`rewrite`]). Key groups of others are deleted by range, whole files at once where that is possible ([`clip`]).
+//! What a checkpoint holds beside its database is written to it ([`unwritten`]), before a state is opened and perhaps rewritten.
 //! Entries of canonical snapshots are written in batches ([`canonical`]).
 
 mod canonical;
@@ -11,6 +12,7 @@ mod clip;
 mod files;
 mod import;
 mod rewrite;
+mod unwritten;
 
 use super::RocksDBOptions;
 use super::database::{Column, ColumnSpec, Database};
@@ -140,6 +142,7 @@ impl<K: StateKey> Restore<'_, K> {
             }
         };
         for fetched in &fetched {
+            self.add_unwritten(&database, &mut restored, fetched)?;
             if let Some(timers) = fetched.manifest.timers(fetched.handle) {
                 self.add_canonical(&database, &mut restored, &timers)?;
             }
