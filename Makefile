@@ -21,7 +21,7 @@ export CARGO_INCREMENTAL ?= 0
 
 # What builds a native library or needs a server has a target of its own below. So have S3 and HDFS, default features of the command
 # and the example, whose clients take minutes to build.
-WORKSPACE = --workspace --exclude millpond-connector-kafka --no-default-features
+WORKSPACE = --workspace --exclude millpond-connector-kafka --exclude orders --no-default-features
 
 test: lint doc ## Everything that must pass: format, lints, docs, unit, property, integration and doc tests.
 	$(CARGO) test $(WORKSPACE) --quiet
@@ -37,7 +37,7 @@ test-rocksdb: ## Lints, docs and tests of everything that the RocksDB backend is
 
 # Suites against real servers are test targets named `services`, behind the feature `services` of their crate.
 SERVICES = s3 hdfs kafka
-SERVICES_CRATES = -p millpond-checkpoint -p millpond-connector-kafka -p flights --features millpond-checkpoint/services,millpond-connector-kafka/services,flights/services
+SERVICES_CRATES = -p millpond-checkpoint -p millpond-connector-kafka -p flights -p orders --features millpond-checkpoint/services,millpond-connector-kafka/services,flights/services,orders/services
 # Beside them what else is different with the clients of S3 and HDFS built in, and what of Kafka needs no broker.
 SERVICES_TESTS = --lib --test services
 
