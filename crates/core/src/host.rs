@@ -171,6 +171,37 @@ pub fn spawn<T: Send + 'static>(
         })
 }
 
+/// How much nicer than others a thread is that gives way: what Linux hands out is then a sixth of what it gives a normal thread that
+/// wants the same processor.
+const BACKGROUND_NICENESS: i32 = 8;
+
+/// As [`spawn`], for work that nobody waits for record by record, such as writing a snapshot: see [`give_way`].
+///
+/// # Errors
+/// As [`spawn`].
+pub fn spawn_background<T: Send + 'static>(
+    name: impl Into<String>,
+    f: impl FnOnce() -> T + Send + 'static,
+) -> Result<JoinHandle<T>> {
+    spawn(name, move || {
+        give_way();
+        f()
+    })
+}
+
+/// Makes the calling thread give way, from now on, to those that process records where both want a processor. With processors to spare it
+/// is as fast as they are. Without, it gets a small part, never nothing. Does nothing but on Linux, where alone threads have a
+/// niceness of their own.
+pub fn give_way() {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::process::{getpriority_process, setpriority_process};
+        // Without an id it is about the calling thread. A refusal would leave it as it was.
+        let _ =
+            getpriority_process(None).and_then(|nice| setpriority_process(None, nice + BACKGROUND_NICENESS));
+    }
+}
+
 /// Runs `f` on every item, on up to `threads` threads that end before this returns, and gives the results in the order of the
 /// items. After an error, items that nobody has begun are left out.
 ///
@@ -284,6 +315,19 @@ mod tests {
         clock.set(3);
         assert_eq!((clock.now_ms(), clock.monotonic_nanos()), (3, 10_000_000));
         assert!(clock.subscribers.lock().unwrap().is_empty());
+    }
+
+    /// Asks two threads, and the one that starts them, how nice they are.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_background_thread_is_nicer_than_the_one_that_starts_it() {
+        let nice = || rustix::process::getpriority_process(None).unwrap();
+        let ours = nice();
+        let normal = spawn("normal", nice).unwrap().join().unwrap();
+        let background = spawn_background("background", nice).unwrap().join().unwrap();
+        assert_eq!((normal, nice()), (ours, ours));
+        // 19 is the most.
+        assert_eq!(background, (ours + BACKGROUND_NICENESS).min(19));
     }
 
     #[test]

@@ -141,7 +141,7 @@ impl Deleter {
         let queue = Queue::new(fence);
         let (wake, wakes) = channel();
         let of_thread = Arc::clone(&queue);
-        let thread = host::spawn("checkpoint-deleter", move || {
+        let thread = host::spawn_background("checkpoint-deleter", move || {
             while wakes.recv().is_ok() {
                 of_thread.work_off();
             }

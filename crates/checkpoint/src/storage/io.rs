@@ -3,7 +3,7 @@
 //! A future is handed to the runtime and its result waited for on a channel, so that any thread may call, even one that
 //! belongs to another runtime (REST handlers do).
 
-use millpond_core::host::Background;
+use millpond_core::host::{Background, give_way};
 use millpond_core::{Error, ErrorKind, Result};
 use std::future::Future;
 use std::pin::pin;
@@ -39,6 +39,7 @@ impl Io {
             .max_blocking_threads(BLOCKING_THREADS)
             .enable_all()
             .thread_name("checkpoint-io")
+            .on_thread_start(give_way)
             .build()
             .map_err(|e| Error::io("start checkpoint i/o", e))?;
         Ok(Arc::new(Io {

@@ -1,8 +1,9 @@
-//! The threads that snapshots are written on, beside the tasks.
+//! The threads that snapshots are written on, beside the tasks and giving way to them: records wait for a task, nobody waits for a
+//! snapshot.
 
 use crate::task::{SnapshotExecutor, SnapshotJob};
 use millpond_core::Result;
-use millpond_core::host::{JoinHandle, spawn};
+use millpond_core::host::{JoinHandle, spawn_background};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -23,7 +24,7 @@ impl SnapshotThreads {
         let threads = (0..count)
             .map(|i| {
                 let receiver = Arc::clone(&receiver);
-                spawn(format!("snapshot-{i}"), move || work(&receiver))
+                spawn_background(format!("snapshot-{i}"), move || work(&receiver))
             })
             .collect::<Result<Vec<_>>>()?;
         Ok(Arc::new(SnapshotThreads {
