@@ -126,13 +126,14 @@ fn occurrences(results: Vec<(i64, i64)>) -> BTreeMap<(i64, i64), usize> {
 
 /// Waits until `holds`, or fails.
 fn eventually(what: &str, holds: impl Fn() -> bool) {
-    for _ in 0..2000 {
+    // Long, for machines that are busy with other things.
+    for _ in 0..12_000 {
         if holds() {
             return;
         }
         sleep(Duration::from_millis(5));
     }
-    panic!("not within 10 seconds: {what}");
+    panic!("not within a minute: {what}");
 }
 
 /// Waits until the job has completed `n` checkpoints.

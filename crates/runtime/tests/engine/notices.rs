@@ -80,7 +80,9 @@ fn functions_hear_how_checkpoints_end() {
     std::fs::create_dir_all(in_the_way).unwrap();
     let failed = job.trigger_checkpoint().wait().unwrap_err();
     assert!(failed.report().contains("_metadata"), "{}", failed.report());
-    let third = job.trigger_checkpoint().wait().unwrap().checkpoint;
+    // One that begins before the job has taken its next epoch, in the background, fails with it.
+    let mut again = (0..20).map(|_| job.trigger_checkpoint().wait());
+    let third = again.find_map(Result::ok).unwrap().checkpoint;
     job.trigger_savepoint(savepoints()).wait().unwrap();
     let last = job
         .stop_with_savepoint(false, savepoints())
@@ -88,13 +90,8 @@ fn functions_hear_how_checkpoints_end() {
         .unwrap()
         .checkpoint;
     job.wait().unwrap();
-    assert_eq!(
-        *heard.lock().unwrap(),
-        [
-            Notice::Complete(first),
-            Notice::Aborted(second),
-            Notice::Complete(third),
-            Notice::Complete(last),
-        ]
-    );
+    let mut expected = vec![Notice::Complete(first)];
+    expected.extend((second..third).map(Notice::Aborted));
+    expected.extend([Notice::Complete(third), Notice::Complete(last)]);
+    assert_eq!(*heard.lock().unwrap(), expected);
 }
