@@ -29,6 +29,13 @@ if ! have_libclang || ! command -v c++ >/dev/null; then
     fi
 fi
 
+# Two of these at once would delete each other's work: the second one waits.
+mkdir -p "$(dirname "$home")"
+if command -v flock >/dev/null; then
+    exec 9> "$home.lock"
+    flock 9
+fi
+
 if [ ! -f "$home/lib/librocksdb.a" ]; then
     work="$home.build"
     rm -rf "$work" && mkdir -p "$work/src"
