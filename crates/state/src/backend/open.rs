@@ -14,34 +14,38 @@ use millpond_types::{DataOutput, SharedSerializer, StateKey};
 use std::rc::Rc;
 use std::sync::Arc;
 
+/// What measures, what of a state besides its values, and by which serializers.
+type Measures<N, S> = (Arc<SizeTracking>, SizeScope<N>, S);
+
 impl<K: StateKey> KeyedStateBackend<K> {
     /// How accesses are timed, if they are.
     fn latency_tracking(&self) -> Option<Arc<LatencyTracking>> {
         each!(self, b => b.parameters()).latency_tracking.clone()
     }
 
-    /// How keys and values are measured, if they are.
-    fn size_tracking(&self) -> Option<Arc<SizeTracking>> {
-        each!(self, b => b.parameters()).size_tracking.clone()
-    }
-
-    /// What is measured of a state besides its values.
-    fn size_scope<N: Namespace>(
+    /// How keys and values of a state are measured, if they are: with what of it, and with its serializers.
+    fn measured<N: Namespace, S>(
         &self,
         state: &str,
         ttl: StateTtlConfig,
         namespace: &SharedSerializer<N>,
         first: &N,
-    ) -> SizeScope<N> {
+        serializers: impl FnOnce() -> Result<S>,
+    ) -> Result<Option<Measures<N, S>>> {
+        let parameters = each!(self, b => b.parameters());
+        let Some(sizes) = parameters.size_tracking.clone() else {
+            return Ok(None);
+        };
         let keys = Rc::clone(self.key_context());
-        let serializer = Arc::clone(&each!(self, b => b.parameters()).key_serializer);
-        SizeScope {
+        let serializer = Arc::clone(&parameters.key_serializer);
+        let scope = SizeScope {
             state: state.to_owned(),
             ttl: ttl.is_enabled(),
             key: Rc::new(move |out: &mut DataOutput| serializer.serialize(&*keys.current_key()?, out)),
             namespace: namespace.clone(),
             first: first.clone(),
-        }
+        };
+        Ok(Some((sizes, scope, serializers()?)))
     }
 
     fn registry(&self) -> &SerializerRegistry {
@@ -60,17 +64,9 @@ impl<K: StateKey> KeyedStateBackend<K> {
         first: N,
     ) -> Result<ValueState<V, N>> {
         let name = descriptor.name.clone();
-        let measured = match self.size_tracking() {
-            Some(sizes) => {
-                let serializer = descriptor.serializer.resolve(&name, || self.registry().get())?;
-                Some((
-                    sizes,
-                    self.size_scope(&descriptor.name, descriptor.ttl, &namespace, &first),
-                    serializer,
-                ))
-            }
-            None => None,
-        };
+        let measured = self.measured(&name, descriptor.ttl, &namespace, &first, || {
+            descriptor.serializer.resolve(&name, || self.registry().get())
+        })?;
         let mut state = each!(self, b => b.value_state(descriptor, namespace, first))?;
         if let Some(latency) = self.latency_tracking() {
             state = latency.value(&name, state);
@@ -92,17 +88,9 @@ impl<K: StateKey> KeyedStateBackend<K> {
         first: N,
     ) -> Result<ListState<T, N>> {
         let name = descriptor.name.clone();
-        let measured = match self.size_tracking() {
-            Some(sizes) => {
-                let serializer = descriptor.element.resolve(&name, || self.registry().get())?;
-                Some((
-                    sizes,
-                    self.size_scope(&descriptor.name, descriptor.ttl, &namespace, &first),
-                    serializer,
-                ))
-            }
-            None => None,
-        };
+        let measured = self.measured(&name, descriptor.ttl, &namespace, &first, || {
+            descriptor.element.resolve(&name, || self.registry().get())
+        })?;
         let mut state = each!(self, b => b.list_state(descriptor, namespace, first))?;
         if let Some(latency) = self.latency_tracking() {
             state = latency.list(&name, state);
@@ -124,20 +112,12 @@ impl<K: StateKey> KeyedStateBackend<K> {
         first: N,
     ) -> Result<MapState<UK, UV, N>> {
         let name = descriptor.name.clone();
-        let measured = match self.size_tracking() {
-            Some(sizes) => {
-                let serializer = (
-                    descriptor.key.resolve(&name, || self.registry().get())?,
-                    descriptor.value.resolve(&name, || self.registry().get())?,
-                );
-                Some((
-                    sizes,
-                    self.size_scope(&descriptor.name, descriptor.ttl, &namespace, &first),
-                    serializer,
-                ))
-            }
-            None => None,
-        };
+        let measured = self.measured(&name, descriptor.ttl, &namespace, &first, || {
+            Ok((
+                descriptor.key.resolve(&name, || self.registry().get())?,
+                descriptor.value.resolve(&name, || self.registry().get())?,
+            ))
+        })?;
         let mut state = each!(self, b => b.map_state(descriptor, namespace, first))?;
         if let Some(latency) = self.latency_tracking() {
             state = latency.map(&name, state);
@@ -159,17 +139,9 @@ impl<K: StateKey> KeyedStateBackend<K> {
         first: N,
     ) -> Result<ReducingState<T, N>> {
         let name = descriptor.name.clone();
-        let measured = match self.size_tracking() {
-            Some(sizes) => {
-                let serializer = descriptor.serializer.resolve(&name, || self.registry().get())?;
-                Some((
-                    sizes,
-                    self.size_scope(&descriptor.name, descriptor.ttl, &namespace, &first),
-                    serializer,
-                ))
-            }
-            None => None,
-        };
+        let measured = self.measured(&name, descriptor.ttl, &namespace, &first, || {
+            descriptor.serializer.resolve(&name, || self.registry().get())
+        })?;
         let mut state = each!(self, b => b.reducing_state(descriptor, namespace, first))?;
         if let Some(latency) = self.latency_tracking() {
             state = latency.reducing(&name, state);
@@ -191,18 +163,12 @@ impl<K: StateKey> KeyedStateBackend<K> {
         first: N,
     ) -> Result<AggregatingState<F, N>> {
         let name = descriptor.name.clone();
-        let measured = match self.size_tracking() {
-            Some(sizes) => Some((
-                sizes,
-                self.size_scope(&descriptor.name, descriptor.ttl, &namespace, &first),
-            )),
-            None => None,
-        };
+        let measured = self.measured(&name, descriptor.ttl, &namespace, &first, || Ok(()))?;
         let mut state = each!(self, b => b.aggregating_state(descriptor, namespace, first))?;
         if let Some(latency) = self.latency_tracking() {
             state = latency.aggregating(&name, state);
         }
-        if let Some((sizes, scope)) = measured {
+        if let Some((sizes, scope, ())) = measured {
             state = sizes.aggregating(scope, state);
         }
         Ok(state)
