@@ -107,20 +107,21 @@ pub(crate) struct Target {
     pub(crate) file_systems: Arc<FileSystems>,
     /// Copies on a local disk, of a job's own checkpoints.
     pub(crate) local: Option<Arc<LocalCopies>>,
-    /// Whether state stays in its handles, up to the size that the options allow.
-    pub(crate) in_memory: bool,
+    /// Whether state stays in its handles, up to the size that the options allow, and becomes a part of `_metadata`.
+    pub(crate) in_handles: bool,
 }
 
 impl Target {
     /// How large files become that small states share; `None`: each state has its own. So it is in savepoints, which others read.
     fn merged_file_bytes_max(&self) -> Option<usize> {
-        let merges = self.shared.is_some() && !self.in_memory;
+        let merges = self.shared.is_some() && !self.in_handles;
         self.options.merged_file_bytes_max.filter(|_| merges)
     }
 }
 
 impl FileSystemCheckpointStorage {
     /// Opens the storage of `job` under `directory`, a plain path or a URI (`file:`, `s3:`, `hdfs:`), and creates its folders.
+    /// With [`StorageOptions::state_in_metadata`] it is Flink's `JobManagerCheckpointStorage` with a folder.
     ///
     /// # Errors
     /// Unsupported when this build doesn't know the scheme, Config when the location or the options are wrong, Io when the
@@ -152,7 +153,8 @@ impl FileSystemCheckpointStorage {
         let fence = FenceCell::default();
         let deleter = Deleter::start(Arc::clone(&fence))?;
         Ok(Arc::new(FileSystemCheckpointStorage {
-            local: LocalCopies::of(job, &options.local_backup),
+            // What stands in `_metadata` is no file to copy.
+            local: LocalCopies::of(job, &options.local_backup).filter(|_| !options.state_in_metadata),
             job,
             job_folder,
             options,
@@ -165,8 +167,8 @@ impl FileSystemCheckpointStorage {
     }
 
     /// A storage that lives in memory: checkpoints survive a failing task, not the end of the process, and a stream of state may
-    /// be no longer than [`StorageOptions::memory_state_bytes_max`]. Flink's `JobManagerCheckpointStorage`. Savepoints still
-    /// go to folders.
+    /// be no longer than [`StorageOptions::memory_state_bytes_max`]. Flink's `JobManagerCheckpointStorage` without a folder.
+    /// Savepoints still go to folders.
     ///
     /// # Errors
     /// Io when the operating system has no thread to give.
@@ -331,7 +333,7 @@ impl FileSystemCheckpointStorage {
             folder.create()?;
         }
         let mut location = self.location(folder, None);
-        location.target.in_memory = false;
+        location.target.in_handles = false;
         location.target.local = None;
         location.draft = Some(Arc::default());
         Ok(location)
@@ -351,7 +353,7 @@ impl FileSystemCheckpointStorage {
                 options: self.options.clone(),
                 file_systems: Arc::clone(&self.file_systems),
                 local: self.local.clone(),
-                in_memory: !self.survives_process,
+                in_handles: !self.survives_process || self.options.state_in_metadata,
             },
             draft: None,
             fence: self.fence.get().map(|f| (Arc::clone(f), f.epoch())),
@@ -414,7 +416,7 @@ pub(crate) fn foreign_location(
             options: options.clone(),
             file_systems: Arc::clone(file_systems),
             local: None,
-            in_memory: false,
+            in_handles: false,
         },
         draft: None,
         fence: None,

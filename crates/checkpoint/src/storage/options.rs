@@ -2,7 +2,7 @@
 
 use super::filesystem::FileSystemOptions;
 use super::local::LocalBackupOptions;
-use millpond_core::config::options;
+use millpond_core::config::options::{self, CheckpointStorageKind};
 use millpond_core::{ConfigOption, Configuration, Error, Result};
 use std::sync::Arc;
 
@@ -19,8 +19,11 @@ pub struct StorageOptions {
     pub inline_threshold_bytes: usize,
     /// Bytes gathered per open file before they go out. Default 8 MiB.
     pub write_buffer_bytes: usize,
-    /// The largest state that a checkpoint in memory takes, per stream. Default 5 MiB, as in Flink's
-    /// `JobManagerCheckpointStorage`.
+    /// Whether all state of checkpoints in a folder stands in `_metadata`, whatever the threshold. Default false; Flink's
+    /// `JobManagerCheckpointStorage` with a folder. Savepoints have files all the same.
+    pub state_in_metadata: bool,
+    /// The largest state, per stream, of checkpoints in memory and of those whose state stands in `_metadata`. Default 5 MiB, as
+    /// in Flink's `JobManagerCheckpointStorage`.
     pub memory_state_bytes_max: usize,
     /// Small states of a checkpoint are written together into files of up to this size; `None`, the default: each has its own.
     pub merged_file_bytes_max: Option<usize>,
@@ -35,6 +38,7 @@ impl Default for StorageOptions {
         StorageOptions {
             inline_threshold_bytes: 20 << 10,
             write_buffer_bytes: 8 << 20,
+            state_in_metadata: false,
             memory_state_bytes_max: 5 << 20,
             merged_file_bytes_max: None,
             local_backup: LocalBackupOptions::default(),
@@ -44,8 +48,8 @@ impl Default for StorageOptions {
 }
 
 impl StorageOptions {
-    /// Reads [`options::DATA_INLINE_THRESHOLD`], [`options::WRITE_BUFFER_SIZE`], [`options::MEMORY_MAX_STATE_SIZE`], the
-    /// options of merged files and of local copies, and what [`FileSystemOptions`] reads.
+    /// Reads [`options::DATA_INLINE_THRESHOLD`], [`options::WRITE_BUFFER_SIZE`], [`options::CHECKPOINT_STORAGE`],
+    /// [`options::MEMORY_MAX_STATE_SIZE`], the options of merged files and of local copies, and what [`FileSystemOptions`] reads.
     ///
     /// A write buffer below 5 MiB (Flink's own default is 4 kB, which suits its file streams) is raised to that.
     ///
@@ -65,6 +69,8 @@ impl StorageOptions {
         Ok(StorageOptions {
             inline_threshold_bytes: inline,
             write_buffer_bytes: buffer.clamp(WRITE_BUFFER_MIN_BYTES, WRITE_BUFFER_MAX_BYTES),
+            state_in_metadata: configuration.get(&options::CHECKPOINT_STORAGE)?
+                == Some(CheckpointStorageKind::JobManager),
             memory_state_bytes_max: bytes(configuration, &options::MEMORY_MAX_STATE_SIZE)?,
             merged_file_bytes_max: file_merging(configuration)?,
             local_backup: local_backup(configuration)?,

@@ -93,9 +93,9 @@ impl OutputStream {
         Ok(())
     }
 
-    /// State in memory stands in its handle whatever its size, up to a bound: without one, checkpoints would take the memory
+    /// State that stays in its handle does so whatever its size, up to a bound: without one, checkpoints would take the memory
     /// of the state itself again and again before anybody noticed.
-    fn write_in_memory(&mut self, bytes: &[u8]) -> Result<()> {
+    fn hold(&mut self, bytes: &[u8]) -> Result<()> {
         let (size, max) = (
             self.buffer.len() + bytes.len(),
             self.target.options.memory_state_bytes_max,
@@ -103,12 +103,14 @@ impl OutputStream {
         if size > max {
             return Err(Error::config(
                 "write checkpoint",
-                "the state is larger than checkpoints in memory may be",
+                "the state is larger than what checkpoints keep in memory may be",
             )
             .with("bytes", size)
             .with("max", max)
             .with("key", options::MEMORY_MAX_STATE_SIZE.key)
-            .hint("set execution.checkpointing.dir, so that checkpoints become files, or raise the option"));
+            .hint(
+                "set execution.checkpointing.dir and leave execution.checkpointing.storage at filesystem, so that state becomes files, or raise the option",
+            ));
         }
         self.buffer.extend_from_slice(bytes);
         self.position += bytes.len() as u64;
@@ -116,8 +118,8 @@ impl OutputStream {
     }
 
     fn write_some(&mut self, bytes: &[u8]) -> Result<()> {
-        if self.target.in_memory {
-            return self.write_in_memory(bytes);
+        if self.target.in_handles {
+            return self.hold(bytes);
         }
         let mut rest = bytes;
         while !rest.is_empty() {
@@ -145,7 +147,7 @@ impl OutputStream {
             );
         }
         let is_small = self.upload.is_none() && self.buffer.len() <= self.held_bytes_max();
-        if is_small || self.target.in_memory {
+        if is_small || self.target.in_handles {
             return Ok(StreamStateHandle::ByteStream(ByteStreamStateHandle {
                 name: std::mem::take(&mut self.name),
                 data: std::mem::take(&mut self.buffer).freeze(),

@@ -1,6 +1,6 @@
 //! Streams, layout and reading back.
 
-use crate::kit::{Kit, LARGE, content, full, incremental, job, metadata, read_all, text, write};
+use crate::kit::{Kit, LARGE, content, full, incremental, job, metadata, read_all, shared_of, text, write};
 use millpond_checkpoint::storage::{FileSystemCheckpointStorage, StorageOptions};
 use millpond_core::ErrorKind;
 use millpond_state::handle::{StatePath, StreamStateHandle};
@@ -143,6 +143,54 @@ fn a_storage_in_memory_works_the_same_until_it_is_dropped() {
     location.commit(&metadata(1, state)).unwrap();
     let found = storage.find_latest_intact().unwrap().latest.unwrap();
     assert_eq!(read_all(found.location(), found.metadata())[0], content(1, LARGE));
+}
+
+/// Goal: JobManager storage with a folder writes one file a checkpoint, which a later process reads everything from. Method: full
+/// and incremental state above the threshold for files, with merging and local copies on, which have nothing to do.
+#[test]
+fn state_can_stand_in_the_metadata_of_a_folder() {
+    let options = StorageOptions {
+        state_in_metadata: true,
+        merged_file_bytes_max: Some(1 << 20),
+        ..StorageOptions::default()
+    };
+    let kit = Kit::with(options.clone());
+    let (_, first) = kit.incremental(1, &[]);
+    kit.incremental(2, &shared_of(&first));
+    let names = kit.files();
+    let in_checkpoints = names.iter().filter(|name| name.starts_with("chk-"));
+    let state_files: Vec<_> = in_checkpoints.filter(|name| !name.contains("/_")).collect();
+    assert!(state_files.is_empty(), "{state_files:?}");
+    assert!(!names.iter().any(|name| name.starts_with("shared/")), "{names:?}");
+
+    let later = FileSystemCheckpointStorage::open(&text(kit.dir.path()), job(), options).unwrap();
+    let found = later.find_latest_intact().unwrap().latest.unwrap();
+    assert_eq!(found.checkpoint_id(), 2);
+    let read = read_all(found.location(), found.metadata());
+    assert!(read.contains(&content(1, LARGE)), "of the first checkpoint");
+    assert!(read.contains(&content(2, LARGE)), "of the second one");
+}
+
+/// Goal: state that is too large for that names the option and its bound. It goes to files again with a savepoint.
+#[test]
+fn state_in_the_metadata_has_a_bound() {
+    let kit = Kit::with(StorageOptions {
+        state_in_metadata: true,
+        memory_state_bytes_max: 1000,
+        ..StorageOptions::default()
+    });
+    let location = kit.storage.new_checkpoint(1).unwrap();
+    let mut stream = location.stream_factory().create(Exclusive).unwrap();
+    stream.write_all(&content(1, 1000)).unwrap();
+    let refused = stream.write_all(b"x").unwrap_err().into_inner().unwrap();
+    let refused = refused.downcast::<millpond_core::Error>().unwrap().report();
+    for part in ["1001", "1000", "max-state-size", "execution.checkpointing.dir"] {
+        assert!(refused.contains(part), "{part} in {refused}");
+    }
+    let target = tempfile::tempdir().unwrap();
+    let savepoint = kit.storage.new_savepoint(&text(target.path())).unwrap();
+    let handle = write(&*savepoint.stream_factory(), Exclusive, &content(1, LARGE));
+    assert!(matches!(handle, StreamStateHandle::File(_)));
 }
 
 #[test]

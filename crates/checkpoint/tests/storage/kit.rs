@@ -43,6 +43,11 @@ impl Kit {
         let storage = open(dir.path());
         Kit { dir, storage }
     }
+    pub fn with(options: StorageOptions) -> Kit {
+        let dir = tempfile::tempdir().unwrap();
+        let storage = FileSystemCheckpointStorage::open(&text(dir.path()), job(), options).unwrap();
+        Kit { dir, storage }
+    }
     pub fn job_dir(&self) -> PathBuf {
         self.dir.path().join(job().to_string())
     }

@@ -70,7 +70,6 @@ impl Settings {
 fn checkpoints_dir(c: &Configuration) -> Result<Option<String>> {
     let dir = c.get(&options::CHECKPOINTS_DIR)?;
     match (c.get(&options::CHECKPOINT_STORAGE)?, dir) {
-        (Some(CheckpointStorageKind::JobManager), _) => Ok(None),
         (Some(CheckpointStorageKind::FileSystem), None) => Err(Error::config(
             "read option",
             "checkpoints are to be files, and no folder is given for them",

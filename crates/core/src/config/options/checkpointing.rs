@@ -21,9 +21,9 @@ options! {
     TOLERABLE_FAILED_CHECKPOINTS: u32 = "execution.checkpointing.tolerable-failed-checkpoints", Some("0"), parse_number,
         "how many checkpoints in a row may fail before the job fails";
     CHECKPOINT_STORAGE: CheckpointStorageKind = "execution.checkpointing.storage" or "state.checkpoint-storage", None, checkpoint_storage,
-        "where checkpoints are kept: jobmanager (in memory, gone with the process) or filesystem (in execution.checkpointing.dir); by default filesystem if a folder is given, else jobmanager";
+        "where the state of checkpoints is kept: filesystem (files in execution.checkpointing.dir) or jobmanager (in memory, and in the metadata file if a folder is given: without one it is gone with the process); by default filesystem if a folder is given, else jobmanager";
     MEMORY_MAX_STATE_SIZE: u64 = "$internal.execution.checkpointing.storage.jobmanager.max-state-size" or "execution.checkpointing.storage.jobmanager.max-state-size", Some("5mb"), parse_memory_size,
-        "the largest state, per operator instance, that a checkpoint in memory takes; in Flink an argument of JobManagerCheckpointStorage";
+        "the largest state, per operator instance, that checkpoints with the storage jobmanager take; in Flink an argument of JobManagerCheckpointStorage";
     CHECKPOINTS_AFTER_TASKS_FINISH: bool = "execution.checkpointing.checkpoints-after-tasks-finish" or "execution.checkpointing.checkpoints-after-tasks-finish.enabled", Some("true"), parse_bool,
         "whether checkpoints are still taken when some tasks have read all their input, the final one included that commits the last output; false: none is, and what sinks hold back for a commit is not committed";
     UNALIGNED_ENABLED: bool = "execution.checkpointing.unaligned.enabled" or "execution.checkpointing.unaligned", Some("false"), parse_bool,
@@ -77,9 +77,9 @@ options! {
 /// `execution.checkpointing.storage`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CheckpointStorageKind {
-    /// In memory. Flink's `JobManagerCheckpointStorage`.
+    /// In memory, and in the metadata file where there is a folder for it. Flink's `JobManagerCheckpointStorage`.
     JobManager,
-    /// In a folder. Flink's `FileSystemCheckpointStorage`.
+    /// In files of a folder. Flink's `FileSystemCheckpointStorage`.
     FileSystem,
 }
 
