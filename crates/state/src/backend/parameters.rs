@@ -16,6 +16,9 @@ pub struct KeyedStateBackendParameters<K> {
     pub key_group_range: KeyGroupRange,
     /// The number of all key groups: the job's max parallelism.
     pub max_parallelism: u32,
+    /// The slot that the instance is in, for memory that is given for each slot. Subtasks of the same number share one, as Flink
+    /// deploys jobs of one slot sharing group.
+    pub slot: u32,
     /// Whether checkpoints are incremental. Flink's `execution.checkpointing.incremental`.
     pub incremental: bool,
     /// Whether snapshots are compressed. Flink's `execution.checkpointing.snapshot-compression`.
@@ -43,6 +46,7 @@ impl<K: StateKey> KeyedStateBackendParameters<K> {
             key_serializer: K::serializer(),
             key_group_range,
             max_parallelism,
+            slot: 0,
             incremental: false,
             compressed: false,
             serializers: Arc::default(),
@@ -53,6 +57,13 @@ impl<K: StateKey> KeyedStateBackendParameters<K> {
             key_counts: None,
             gauges: Gauges::default(),
         }
+    }
+
+    /// The same in a slot.
+    #[must_use]
+    pub fn slot(mut self, slot: u32) -> Self {
+        self.slot = slot;
+        self
     }
 
     /// The same with incremental checkpoints on or off.

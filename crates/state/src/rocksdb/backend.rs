@@ -93,7 +93,11 @@ impl<K: StateKey> RocksDBKeyedStateBackend<K> {
         let (database, restored) = restore(&parameters, options, handles, reader)?;
         // A part of managed memory is shared as the rest of it is.
         let cache = match options.memory {
-            Some(_) => CacheMemory::shared(options.cache_bytes, options.cache_unwritten_bytes),
+            Some(memory) => CacheMemory::shared(
+                options.cache_bytes,
+                options.cache_unwritten_bytes,
+                memory.slot(parameters.slot),
+            ),
             None => CacheMemory::new(options.cache_bytes, options.cache_unwritten_bytes),
         };
         let times = Arc::default();

@@ -4,7 +4,7 @@ use millpond_core::config::Configuration;
 use millpond_core::{ErrorKind, Result};
 use millpond_state::backend::{KeyedStateBackend, KeyedStateBackendParameters};
 use millpond_state::rocksdb::options::{
-    CompactionStyle, MemoryOptions, PredefinedOptions, RocksDBOptionsFactory,
+    CompactionStyle, MemoryOptions, MemoryScope, PredefinedOptions, RocksDBOptionsFactory,
 };
 use millpond_state::rocksdb::{EmbeddedRocksDBStateBackend, RocksDBOptions, native};
 use millpond_state::snapshot::SnapshotKind;
@@ -27,6 +27,7 @@ fn memory_is_managed_by_default() {
     let options = options(&[("taskmanager.memory.managed.size", "256mb")]).unwrap();
     let expected = MemoryOptions {
         bytes: 192 << 20,
+        scope: MemoryScope::Process,
         write_buffer_ratio: 0.5,
         high_prio_pool_ratio: 0.1,
         partitioned_index_filters: false,
@@ -34,6 +35,25 @@ fn memory_is_managed_by_default() {
     assert_eq!(options.memory, Some(expected));
     assert_eq!(options.cache_bytes, 64 << 20);
     assert_eq!(options.transfer_threads, 4);
+}
+
+/// Goal: memory for a slot goes before managed memory, and that before memory for a task manager, as in Flink.
+#[test]
+fn memory_is_given_for_a_slot_or_a_process() {
+    let of = |given: &[(&str, &str)]| {
+        let memory = options(given).unwrap().memory;
+        memory.map(|memory| (memory.bytes >> 20, memory.scope))
+    };
+    let managed = ("taskmanager.memory.managed.size", "256mb");
+    let unmanaged = ("state.backend.rocksdb.memory.managed", "false");
+    let per_slot = ("state.backend.rocksdb.memory.fixed-per-slot", "64mb");
+    let per_tm = ("state.backend.rocksdb.memory.fixed-per-tm", "128mb");
+    assert_eq!(of(&[managed, per_tm]), Some((192, MemoryScope::Process)));
+    assert_eq!(of(&[unmanaged, per_tm]), Some((96, MemoryScope::Process)));
+    let slot = Some((48, MemoryScope::Slot));
+    assert_eq!(of(&[managed, per_tm, per_slot]), slot);
+    assert_eq!(of(&[unmanaged, per_tm, per_slot]), slot);
+    assert_eq!(of(&[unmanaged]), None);
 }
 
 /// Goal: Flink's keys are understood.

@@ -14,8 +14,10 @@ options! {
         "how many files of a checkpoint are transferred at once";
     ROCKSDB_MANAGED_MEMORY: bool = "state.backend.rocksdb.memory.managed", Some("true"), parse_bool,
         "whether block cache and write buffers of all RocksDB backends stay within taskmanager.memory.managed.size together";
-    ROCKSDB_FIXED_MEMORY: u64 = "state.backend.rocksdb.memory.fixed-per-slot" or "state.backend.rocksdb.memory.fixed-per-tm", None, parse_memory_size,
-        "the memory of the RocksDB backends instead of the managed one";
+    ROCKSDB_FIXED_MEMORY_PER_SLOT: u64 = "state.backend.rocksdb.memory.fixed-per-slot", None, parse_memory_size,
+        "the memory that the RocksDB backends of each slot share, instead of the managed one: subtasks of the same number are in one slot";
+    ROCKSDB_FIXED_MEMORY_PER_TM: u64 = "state.backend.rocksdb.memory.fixed-per-tm", None, parse_memory_size,
+        "the memory that all RocksDB backends of the process share, where it is neither managed nor given for each slot";
     ROCKSDB_WRITE_BUFFER_RATIO: f64 = "state.backend.rocksdb.memory.write-buffer-ratio", Some("0.5"), parse_number,
         "the share of that memory that write buffers may take, above 0 and below 1";
     ROCKSDB_HIGH_PRIO_POOL_RATIO: f64 = "state.backend.rocksdb.memory.high-prio-pool-ratio", Some("0.1"), parse_number,

@@ -302,6 +302,7 @@ fn create_backend<K: StateKey>(
         ctx.task.subtask_index,
     );
     let mut parameters = KeyedStateBackendParameters::new(range, ctx.task.max_parallelism)
+        .slot(ctx.task.subtask_index)
         .incremental(ctx.config.get(&options::INCREMENTAL)?.unwrap_or(false))
         .compressed(ctx.compresses_snapshots()?)
         .ttl_clock(Arc::clone(&ctx.clock))

@@ -7,10 +7,12 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 const DIRTY_PART: usize = 4;
 const DIRTY_SMALL: usize = 4 << 20;
 
-/// A budget of bytes for caches. Backends with managed memory share one, like the rest of that memory.
+/// A budget of bytes for caches. Backends that share managed memory share one, like the rest of that memory.
 #[derive(Debug)]
 pub(in crate::rocksdb) struct CacheMemory {
     bytes_max: usize,
+    /// Whose it is; `None`: everybody's, or one backend's.
+    slot: Option<u32>,
     /// The most that a state holds back from the database. A snapshot's synchronous part serializes it: this bounds its time.
     unwritten_max: usize,
     states: AtomicUsize,
@@ -24,24 +26,30 @@ static SHARED: Mutex<Vec<Weak<CacheMemory>>> = Mutex::new(Vec::new());
 pub(in crate::rocksdb) struct CacheShare(Arc<CacheMemory>);
 
 impl CacheMemory {
+    /// A budget that is nobody else's.
     pub(in crate::rocksdb) fn new(bytes_max: usize, unwritten_max: usize) -> Arc<Self> {
+        Self::of_slot(bytes_max, unwritten_max, None)
+    }
+
+    fn of_slot(bytes_max: usize, unwritten_max: usize, slot: Option<u32>) -> Arc<Self> {
         Arc::new(CacheMemory {
             bytes_max,
+            slot,
             unwritten_max,
             states: AtomicUsize::new(0),
         })
     }
 
-    /// The budget of these sizes that all backends of the process share, made by the first of them.
-    pub(in crate::rocksdb) fn shared(bytes_max: usize, unwritten_max: usize) -> Arc<Self> {
+    /// The budget of these sizes that all backends of a slot share, or of the process, made by the first of them.
+    pub(in crate::rocksdb) fn shared(bytes_max: usize, unwritten_max: usize, slot: Option<u32>) -> Arc<Self> {
         let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
         shared.retain(|s| s.strong_count() > 0);
         let found = shared
             .iter()
             .filter_map(Weak::upgrade)
-            .find(|s| s.bytes_max == bytes_max && s.unwritten_max == unwritten_max);
+            .find(|s| (s.bytes_max, s.unwritten_max, s.slot) == (bytes_max, unwritten_max, slot));
         found.unwrap_or_else(|| {
-            let new = Self::new(bytes_max, unwritten_max);
+            let new = Self::of_slot(bytes_max, unwritten_max, slot);
             shared.push(Arc::downgrade(&new));
             new
         })

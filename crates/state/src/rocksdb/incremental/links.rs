@@ -148,7 +148,7 @@ mod tests {
     /// A database with one entry under `old`, sealed, and the snapshot that whoever seals holds.
     fn sealed(folder: &tempfile::TempDir) -> (Seal, Column, OwnedSnapshot) {
         let folder = Arc::new(InstanceFolder::create(folder.path(), "links").unwrap());
-        let options = ColumnOptions::new(&RocksDBOptions::default());
+        let options = ColumnOptions::new(&RocksDBOptions::default(), 0);
         let database = Database::open(&folder.join("db"), &[], options, Some(folder)).unwrap();
         let column = database.column("s").unwrap();
         column.put(b"old", b"1").unwrap();
@@ -167,7 +167,7 @@ mod tests {
         let Links::Made(links) = seal.link().unwrap() else {
             panic!("nothing else came to a file");
         };
-        let options = ColumnOptions::new(&RocksDBOptions::default());
+        let options = ColumnOptions::new(&RocksDBOptions::default(), 0);
         let columns = [ColumnSpec {
             name: "s".into(),
             expires: false,

@@ -1,4 +1,4 @@
-//! Managed memory: one block cache and one write-buffer manager for all backends of the process. Sizes follow Flink's
+//! Managed memory: one block cache and one write-buffer manager for all backends of the process, or of a slot. Sizes follow Flink's
 //! `RocksDBMemoryControllerUtils`: write buffers are charged to the cache, and may overshoot by half while they are flushed. Flink trusts
 //! in that; here writers are held up where they would overshoot by more.
 
@@ -22,6 +22,8 @@ const WAIT_MAX: Duration = Duration::from_secs(1);
 /// The cache and the write-buffer manager.
 pub(in crate::rocksdb) struct SharedMemory {
     options: MemoryOptions,
+    /// Whose it is; `None`: everybody's.
+    slot: Option<u32>,
     cache: Cache,
     write_buffers: WriteBufferManager,
     /// How many bytes were written to write buffers.
@@ -50,14 +52,15 @@ pub(super) fn write_buffer_bytes(options: &MemoryOptions) -> usize {
 }
 
 impl SharedMemory {
-    /// The memory that backends with these options share, made by the first of them.
-    pub(super) fn get(options: MemoryOptions) -> Arc<Self> {
+    /// The memory that backends with these options share, in the same slot where each has its own, made by the first of them.
+    pub(super) fn get(options: MemoryOptions, slot: u32) -> Arc<Self> {
+        let slot = options.slot(slot);
         let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
         shared.retain(|s| s.strong_count() > 0);
         if let Some(found) = shared
             .iter()
             .filter_map(Weak::upgrade)
-            .find(|s| s.options == options)
+            .find(|s| s.options == options && s.slot == slot)
         {
             return found;
         }
@@ -72,6 +75,7 @@ impl SharedMemory {
         );
         let new = Arc::new(SharedMemory {
             options,
+            slot,
             cache,
             write_buffers,
             written: AtomicU64::new(0),
@@ -121,5 +125,39 @@ impl SharedMemory {
         // budget while they are nearly empty (Flink bounds them in the same way).
         let arena = write_buffer_bytes(&self.options) / 64;
         options.set_arena_block_size(arena.clamp(64 << 10, 8 << 20));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rocksdb::cache::CacheMemory;
+    use crate::rocksdb::options::MemoryScope;
+
+    fn options(scope: MemoryScope) -> MemoryOptions {
+        MemoryOptions {
+            // A size that no other test has.
+            bytes: (5 << 20) + 7,
+            scope,
+            write_buffer_ratio: 0.5,
+            high_prio_pool_ratio: 0.1,
+            partitioned_index_filters: false,
+        }
+    }
+
+    /// Goal: backends of one slot share memory and typed cache, those of others have their own; without slots all share.
+    #[test]
+    fn memory_of_slots_is_apart() {
+        for (scope, apart) in [(MemoryScope::Slot, true), (MemoryScope::Process, false)] {
+            let options = options(scope);
+            let memory = |slot| SharedMemory::get(options, slot);
+            let (first, same, other) = (memory(0), memory(0), memory(1));
+            assert!(Arc::ptr_eq(&first, &same));
+            assert_eq!(!Arc::ptr_eq(&first, &other), apart, "{scope:?}");
+            let cache = |slot| CacheMemory::shared(12_345, 678, options.slot(slot));
+            let (first, same, other) = (cache(0), cache(0), cache(1));
+            assert!(Arc::ptr_eq(&first, &same));
+            assert_eq!(!Arc::ptr_eq(&first, &other), apart, "{scope:?}");
+        }
     }
 }

@@ -47,11 +47,10 @@ pub struct RocksDBOptions {
     pub transfer_threads: usize,
     /// How many bytes are written at once where state is restored from a canonical snapshot.
     pub write_batch_bytes: usize,
-    /// Memory of block cache and write buffers, all backends of the process together; `None` leaves RocksDB its own
-    /// defaults for each column family.
+    /// Memory of block cache and write buffers; `None` leaves RocksDB its own defaults for each column family.
     pub memory: Option<MemoryOptions>,
     /// Bytes of typed values that are held in front of the database; 0 switches that cache off. With `memory`, all backends
-    /// of the process hold them together, without it each backend does.
+    /// that share it hold them together, without it each backend does.
     pub cache_bytes: usize,
     /// The bytes of changed values that a state holds back from its database, 32 MB by default.
     pub cache_unwritten_bytes: usize,
@@ -67,11 +66,23 @@ pub struct RocksDBOptions {
     pub metrics: NativeMetricOptions,
 }
 
+/// Which backends share memory. Flink's `RocksDBSharedResourcesFactory`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MemoryScope {
+    /// All of the process, as in a task manager of one slot.
+    #[default]
+    Process,
+    /// Those of a slot, which the subtasks of one number share.
+    Slot,
+}
+
 /// Flink's managed memory for RocksDB.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct MemoryOptions {
     /// Bytes of cache and write buffers together.
     pub bytes: u64,
+    /// Which backends share them.
+    pub scope: MemoryScope,
     /// The share that write buffers may take, above 0 and below 1.
     pub write_buffer_ratio: f64,
     /// The share of the block cache for index and filter blocks, from 0 to 1.
@@ -196,9 +207,17 @@ impl RocksDBOptions {
         options.transfer_threads = config.require(&known::ROCKSDB_TRANSFER_THREADS)? as usize;
         let managed = config.require(&known::MANAGED_MEMORY_SIZE)?;
         let cache = config.get(&known::ROCKSDB_TYPED_CACHE_SIZE)?;
-        let fixed = config.get(&known::ROCKSDB_FIXED_MEMORY)?;
-        if fixed.is_some() || config.require(&known::ROCKSDB_MANAGED_MEMORY)? {
-            let total = fixed.unwrap_or(managed);
+        // What is given for a slot goes before managed memory, and that before what is given for a task manager.
+        let per_slot = config.get(&known::ROCKSDB_FIXED_MEMORY_PER_SLOT)?;
+        let per_process = if config.require(&known::ROCKSDB_MANAGED_MEMORY)? {
+            Some(managed)
+        } else {
+            config.get(&known::ROCKSDB_FIXED_MEMORY_PER_TM)?
+        };
+        let memory = per_slot
+            .map(|bytes| (bytes, MemoryScope::Slot))
+            .or(per_process.map(|bytes| (bytes, MemoryScope::Process)));
+        if let Some((total, scope)) = memory {
             let cache = cache.unwrap_or(total / CACHE_SHARE_DEFAULT);
             let bytes = total.checked_sub(cache).filter(|b| *b > 0).ok_or_else(|| {
                 out_of_range(
@@ -209,7 +228,7 @@ impl RocksDBOptions {
                 .with("cache", cache)
             })?;
             options.cache_bytes = usize::try_from(cache).unwrap_or(usize::MAX);
-            options.memory = Some(MemoryOptions::from_config(config, bytes)?);
+            options.memory = Some(MemoryOptions::from_config(config, bytes, scope)?);
         } else if let Some(cache) = cache {
             options.cache_bytes = usize::try_from(cache).unwrap_or(usize::MAX);
         }
@@ -233,7 +252,15 @@ impl RocksDBOptions {
 }
 
 impl MemoryOptions {
-    fn from_config(config: &Configuration, bytes: u64) -> Result<Self> {
+    /// The slot that the memory of a backend in `slot` belongs to; `None`: it is everybody's.
+    pub(super) fn slot(&self, slot: u32) -> Option<u32> {
+        match self.scope {
+            MemoryScope::Process => None,
+            MemoryScope::Slot => Some(slot),
+        }
+    }
+
+    fn from_config(config: &Configuration, bytes: u64, scope: MemoryScope) -> Result<Self> {
         let write_buffer_ratio = config.require(&known::ROCKSDB_WRITE_BUFFER_RATIO)?;
         let high_prio_pool_ratio = config.require(&known::ROCKSDB_HIGH_PRIO_POOL_RATIO)?;
         if !(write_buffer_ratio > 0.0 && write_buffer_ratio < 1.0) {
@@ -250,6 +277,7 @@ impl MemoryOptions {
         }
         Ok(MemoryOptions {
             bytes,
+            scope,
             write_buffer_ratio,
             high_prio_pool_ratio,
             partitioned_index_filters: config.require(&known::ROCKSDB_PARTITIONED_INDEX_FILTERS)?,
@@ -306,11 +334,12 @@ pub(super) struct ColumnOptions {
 }
 
 impl ColumnOptions {
-    pub(super) fn new(options: &RocksDBOptions) -> Arc<Self> {
+    /// The options of a backend in a slot.
+    pub(super) fn new(options: &RocksDBOptions, slot: u32) -> Arc<Self> {
         Arc::new(ColumnOptions {
             settings: options.given.over(&options.predefined.settings()),
             factory: options.factory.clone(),
-            memory: options.memory.map(SharedMemory::get),
+            memory: options.memory.map(|memory| SharedMemory::get(memory, slot)),
             metrics: options.metrics.clone(),
         })
     }

@@ -61,7 +61,7 @@ pub(super) fn restore<K: StateKey>(
     let restore = Restore {
         parameters,
         reader,
-        options: ColumnOptions::new(options),
+        options: ColumnOptions::new(options, parameters.slot),
         transfer_threads: options.transfer_threads,
         write_batch_bytes: options.write_batch_bytes,
         folder: Arc::new(instance_folder(options, &parameters.backend_id)?),
