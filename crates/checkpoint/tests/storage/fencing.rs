@@ -317,3 +317,30 @@ fn a_process_that_slept_before_it_swept_deletes_no_shared_file_of_a_later_owner(
     sleeper.wait_for_deletions();
     assert_eq!(start(dir.path()).restored, Some(id));
 }
+
+/// Goal: a folder that is away, as with a disk that is not mounted, is no takeover: checkpoints fail while it is, and go on when it is
+/// back.
+#[test]
+fn an_owner_whose_folder_is_away_for_a_while_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut process = start(dir.path());
+    process.complete();
+    let epochs = dir.path().join(job().to_string()).join("epochs");
+    let aside = dir.path().join("aside");
+    std::fs::rename(&epochs, &aside).unwrap();
+    let refused = process.storage.check_owner().unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Io, "{}", refused.report());
+    assert!(refused.report().contains("epochs"), "{}", refused.report());
+    let begun = process.storage.new_checkpoint(process.next).map(drop);
+    process.next += 1;
+    assert_eq!(begun.unwrap_err().kind(), ErrorKind::Io);
+    std::fs::rename(&aside, &epochs).unwrap();
+    process.complete();
+
+    // The other one's epoch is there, whatever became of this one's.
+    let _other = start(dir.path());
+    assert_eq!(
+        process.storage.check_owner().unwrap_err().kind(),
+        ErrorKind::Fenced
+    );
+}

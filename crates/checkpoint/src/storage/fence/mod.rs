@@ -188,7 +188,8 @@ impl Fence {
     /// Whether this process still owns the job.
     ///
     /// # Errors
-    /// Fenced if it doesn't: everything that it does from now on is in vain. Io when it can't be known now.
+    /// Fenced if it doesn't: everything that it does from now on is in vain. Io when it can't be known now, also because the
+    /// folder is away.
     pub(crate) fn check(&self) -> Result<()> {
         self.check_at(&mut self.state())
     }
@@ -200,6 +201,16 @@ impl Fence {
         };
         if rules::holds(&epochs.files, state.epoch) {
             return Ok(());
+        }
+        // Whoever took over has left a later epoch. Without one the folder was cleared or is away, and may come back.
+        if !epochs.is_taken_after(state.epoch) {
+            return Err(Error::new(
+                ErrorKind::Io,
+                "write checkpoint",
+                "the record of which process owns this job is not in its folder",
+            )
+            .with("path", self.folder.display())
+            .hint("see whether the disk is mounted and the folder still there; checkpoints go on when it is back"));
         }
         state.lost = true;
         let holder = epochs.holder().ok().flatten();
