@@ -27,7 +27,7 @@ test: lint doc ## Everything that must pass: format, lints, docs, unit, property
 	$(CARGO) test $(WORKSPACE) --quiet
 
 # The native library is built once, optimized; every profile links it.
-ROCKSDB_CRATES = -p millpond-state -p millpond-runtime -p millpond -p millpond-interop --features millpond-state/rocksdb,millpond-runtime/rocksdb,millpond/rocksdb,millpond-interop/rocksdb
+ROCKSDB_CRATES = -p millpond-state -p millpond-tests -p millpond-runtime -p millpond -p millpond-interop --features millpond-state/rocksdb,millpond-tests/rocksdb,millpond-runtime/rocksdb,millpond/rocksdb,millpond-interop/rocksdb
 
 test-rocksdb: ## Lints, docs and tests of everything that the RocksDB backend is built into; builds RocksDB the first time.
 	@env="$$(scripts/rocksdb-native.sh)" && eval "$$env" && \

@@ -7,7 +7,10 @@ use millpond_core::host::{SystemClock, sleep};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-const MEASURED: Duration = Duration::from_secs(12);
+/// Latency is measured in windows, of which the median counts: a moment in which the machine gives its processors to others is then a
+/// moment of one of them.
+const WINDOW: Duration = Duration::from_secs(6);
+const WINDOWS: usize = 5;
 
 /// Latencies by powers of two of a microsecond, each in eighths.
 struct Histogram {
@@ -35,13 +38,23 @@ impl Histogram {
             }
         }
     }
+    /// Takes out what was noted.
+    fn take(&self) -> Window {
+        Window(self.counts.iter().map(|c| c.swap(0, Ordering::Relaxed)).collect())
+    }
+}
+
+/// What a histogram noted in one window.
+struct Window(Vec<u64>);
+
+impl Window {
     /// The least upper bound in milliseconds of a share of all.
     fn quantile_ms(&self, share: f64) -> f64 {
-        let total: u64 = self.counts.iter().map(|c| c.load(Ordering::Relaxed)).sum();
+        let total: u64 = self.0.iter().sum();
         let wanted = (total as f64 * share).ceil() as u64;
         let mut seen = 0;
-        for (at, count) in self.counts.iter().enumerate() {
-            seen += count.load(Ordering::Relaxed);
+        for (at, count) in self.0.iter().enumerate() {
+            seen += count;
             if seen >= wanted {
                 let (power, eighth) = (at >> EIGHTHS, at & ((1 << EIGHTHS) - 1));
                 let upper = (1_u64 << power) + ((eighth as u64 + 1) << (power - EIGHTHS as usize));
@@ -52,16 +65,30 @@ impl Histogram {
     }
 }
 
+/// A quantile of each window, in order of size.
+fn quantiles_ms(windows: &[Window], share: f64) -> Vec<f64> {
+    let mut all: Vec<f64> = windows.iter().map(|w| w.quantile_ms(share)).collect();
+    all.sort_by(f64::total_cmp);
+    all
+}
+
+fn median(sorted: &[f64]) -> f64 {
+    sorted.get(sorted.len() / 2).copied().unwrap_or_default()
+}
+
 pub(super) fn run(suite: &str, options: &[(&str, &str)]) -> Result<()> {
     let full = measure(options, None, true)?;
     let half = measure(options, Some(full.records_per_second / 2), true)?;
     let without = measure(options, Some(full.records_per_second / 2), false)?;
-    println!("{suite} latency_p50_ms {:.1}", half.histogram.quantile_ms(0.5));
-    println!("{suite} latency_p999_ms {:.1}", half.histogram.quantile_ms(0.999));
+    let with = quantiles_ms(&half.windows, 0.999);
+    let without = quantiles_ms(&without.windows, 0.999);
     println!(
-        "{suite} latency_p999_without_ms {:.1}",
-        without.histogram.quantile_ms(0.999)
+        "{suite} latency_p50_ms {:.1}",
+        median(&quantiles_ms(&half.windows, 0.5))
     );
+    println!("{suite} latency_p999_ms {:.1}", median(&with));
+    println!("{suite} latency_p999_without_ms {:.1}", median(&without));
+    println!("# {suite}: p99.9 of each window: {with:.1?} with checkpoints, {without:.1?} without");
     println!(
         "# {suite}: {} records a second, half of the {} possible; {} checkpoints of {} MB, for which the task stood still {} ms at most and which took {} ms at most",
         half.records_per_second,
@@ -80,7 +107,7 @@ struct Measured {
     state_bytes: u64,
     sync_ms_max: u64,
     end_to_end_ms_max: i64,
-    histogram: Arc<Histogram>,
+    windows: Vec<Window>,
 }
 
 fn measure(options: &[(&str, &str)], rate: Option<u64>, checkpoints: bool) -> Result<Measured> {
@@ -119,7 +146,12 @@ fn measure(options: &[(&str, &str)], rate: Option<u64>, checkpoints: bool) -> Re
         let first = stats.latest_completed.map_or(0, |c| c.checkpoint);
         let before = (records.load(Ordering::Relaxed), stats.counts.completed);
         histogram.on.store(true, Ordering::Relaxed);
-        sleep(MEASURED);
+        let windows: Vec<Window> = (0..WINDOWS)
+            .map(|_| {
+                sleep(WINDOW);
+                histogram.take()
+            })
+            .collect();
         histogram.on.store(false, Ordering::Relaxed);
         let passed = records.load(Ordering::Relaxed).saturating_sub(before.0);
         let stats = job.details().checkpoints;
@@ -129,12 +161,12 @@ fn measure(options: &[(&str, &str)], rate: Option<u64>, checkpoints: bool) -> Re
         // It was cancelled, so this is an error.
         let _ = job.wait();
         Ok(Measured {
-            records_per_second: passed / MEASURED.as_secs().max(1),
+            records_per_second: passed / (WINDOW * WINDOWS as u32).as_secs().max(1),
             checkpoints: stats.counts.completed.saturating_sub(before.1),
             sync_ms_max: subtasks.map(|t| t.metrics.sync_ms).max().unwrap_or_default(),
             end_to_end_ms_max: steady.map(|c| c.end_to_end_ms).max().unwrap_or_default(),
             state_bytes: stats.latest_completed.map_or(0, |c| c.state_bytes),
-            histogram,
+            windows,
         })
     })
 }

@@ -1,7 +1,7 @@
 //! What every state backend must do, in every configuration of it: Flink's `StateBackendTestBase`, `TtlStateTestBase` and
 //! `StateBackendMigrationTestBase` as one table of behaviours, run over the table of configurations.
 //!
-//! A test is `theme::behaviour::configuration`; `cargo test --test conformance -- list::` or `… rocksdb-tiny` runs a part.
+//! A test is `theme::behaviour::configuration`; `cargo test -p millpond-tests --test conformance -- list::` or `… rocksdb-tiny` runs a part.
 //! Behaviours and configurations are values, so that neither multiplies the other's compile time. A new behaviour is a
 //! function in the file of its theme and a line in the list at the end of that file (the compiler reports one that is
 //! missing there as unused). A new configuration is a line in `configuration.rs`.
