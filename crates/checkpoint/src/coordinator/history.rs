@@ -124,11 +124,11 @@ pub struct CheckpointStatistics {
     pub counts: CheckpointCounts,
     /// The last ones, newest (highest id) first, those under way among them.
     pub history: Vec<CheckpointStats>,
-    /// The latest completed one that is no savepoint.
+    /// The newest (highest id) completed one that is no savepoint.
     pub latest_completed: Option<CheckpointStats>,
-    /// The latest completed savepoint.
+    /// The newest completed savepoint.
     pub latest_savepoint: Option<CheckpointStats>,
-    /// The latest failed one.
+    /// The last that failed.
     pub latest_failed: Option<CheckpointStats>,
     /// The latest restore.
     pub latest_restored: Option<RestoredStats>,
@@ -164,18 +164,24 @@ impl History {
     pub(super) fn finished(&mut self, stats: CheckpointStats) {
         let totals = &mut self.totals;
         totals.counts.in_progress = totals.counts.in_progress.saturating_sub(1);
-        let latest = if stats.status == CheckpointStatus::Failed {
+        if stats.status == CheckpointStatus::Failed {
             totals.counts.failed += 1;
-            &mut totals.latest_failed
+            totals.latest_failed = Some(stats.clone());
         } else {
             totals.counts.completed += 1;
-            if stats.kind.is_savepoint() {
+            let latest = if stats.kind.is_savepoint() {
                 &mut totals.latest_savepoint
             } else {
                 &mut totals.latest_completed
+            };
+            // By number, as restores go: of two whose metadata is written at once, the older may be the last to end.
+            if latest
+                .as_ref()
+                .is_none_or(|latest| latest.checkpoint < stats.checkpoint)
+            {
+                *latest = Some(stats.clone());
             }
-        };
-        *latest = Some(stats.clone());
+        }
         self.finished.push_back(stats);
         while self.finished.len() > self.max {
             self.finished.pop_front();

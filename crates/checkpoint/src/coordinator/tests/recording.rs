@@ -73,6 +73,22 @@ fn counts_are_exact_and_the_history_bounded() {
     assert_eq!(said.latest_restored.unwrap().checkpoint, 0);
 }
 
+/// Goal: the latest is the one that a restart would go back to. Method: two are stored at once, and the newer is quicker.
+#[test]
+fn the_latest_is_the_newest_not_the_last_to_be_stored() {
+    let mut job = Job::new(|config| config.max_concurrent = 2);
+    job.after(100);
+    job.after(100);
+    job.acknowledge_all(1);
+    job.acknowledge_all(2);
+    job.stored(2);
+    job.stored(1);
+    let statistics = job.coordinator.statistics();
+    assert_eq!((statistics.counts.completed, statistics.counts.failed), (2, 0));
+    assert_eq!(statistics.latest_completed.map(|c| c.checkpoint), Some(2));
+    assert_eq!(job.coordinator.latest_completed(), Some(2));
+}
+
 /// Goal: memory of completed checkpoints is bounded, and forgetting never deletes. Method: thousands of checkpoints,
 /// then an acknowledgement of the first again, and of an aborted recent one.
 #[test]
