@@ -14,7 +14,7 @@ const LIVES: Lives = Lives {
 fn survives_kills(parallelism: u32, options: &[&str]) {
     let place = Place::new();
     let survived = kill_until_the_end(&place, parallelism, &LIVES, options);
-    assert_same(&place.committed(), &undisturbed(), &survived.run);
+    assert_same(&place.committed(), undisturbed(), &survived.run);
 }
 
 #[test]

@@ -50,5 +50,5 @@ fn stopped_at_2_continued_at_3_stopped_and_continued_at_1() {
         "{}",
         text(&output.stdout)
     );
-    assert_same(&place.committed(), &undisturbed(), "2, then 3, then 1");
+    assert_same(&place.committed(), undisturbed(), "2, then 3, then 1");
 }

@@ -24,7 +24,7 @@ fn survives_kills(base: &str, options: &[&str]) {
     let checkpoints = format!("{}/flights/{:016x}", base.trim_end_matches('/'), entropy());
     let place = Place::with_checkpoints_at(&checkpoints);
     let Survived { run, log } = kill_until_the_end(&place, 2, &LIVES, options);
-    assert_same(&place.committed(), &undisturbed(), &run);
+    assert_same(&place.committed(), undisturbed(), &run);
     let went_on = log.lines().find(|line| line.contains("goes on from a snapshot"));
     assert!(
         went_on.is_some_and(|line| line.contains(&checkpoints)),

@@ -27,6 +27,8 @@ mod world;
 use counts::{Counts, What};
 use faults::{Faults, Mutant};
 use setup::Setup;
+use std::num::NonZero;
+use std::ops::Range;
 use world::{Outcome, World};
 
 /// How many seeds the ordinary run goes through.
@@ -42,6 +44,28 @@ fn run_planned(seed: u64, plan: impl FnOnce(&mut Setup, &mut Faults)) -> Result<
     World::new(seed, plan).run()
 }
 
+/// Runs every seed, on each processor another one.
+fn run_all(seeds: Range<u64>) -> Counts {
+    let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
+    let share = |of: usize| {
+        let mut sum = Counts::default();
+        let seeds = seeds.clone().skip(of).step_by(processors);
+        seeds.for_each(|seed| sum.add_all(&run(seed).counts));
+        sum
+    };
+    std::thread::scope(|scope| {
+        let shares: Vec<_> = (0..processors).map(|of| scope.spawn(move || share(of))).collect();
+        let mut sum = Counts::default();
+        for share in shares {
+            match share.join() {
+                Ok(counts) => sum.add_all(&counts),
+                Err(violation) => std::panic::resume_unwind(violation),
+            }
+        }
+        sum
+    })
+}
+
 fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok().and_then(|text| text.parse().ok())
 }
@@ -53,8 +77,7 @@ fn every_seed_ends_with_every_result_exactly_once() {
     let count = number("MILLPOND_SIM_SEEDS").unwrap_or(if first.is_some() { 1 } else { SEEDS });
     let first = first.unwrap_or(0);
     let seeds = first..first.saturating_add(count);
-    let mut sum = Counts::default();
-    seeds.for_each(|seed| sum.add_all(&run(seed).counts));
+    let sum = run_all(seeds);
     println!("{sum}");
     if count >= SEEDS {
         // The search must reach what it is for, or the promises were kept by nothing happening.

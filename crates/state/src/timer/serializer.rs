@@ -53,13 +53,13 @@ impl<K: StateKey, N: 'static> TimerSerializer<K, N> {
         }
         same(
             "key",
-            &self.key.snapshot().to_string(),
+            || self.key.snapshot(),
             key,
             self.key.resolve_compatibility(key),
         )?;
         same(
             "namespace",
-            &self.namespace.snapshot().to_string(),
+            || self.namespace.snapshot(),
             namespace,
             self.namespace.resolve_compatibility(namespace),
         )
@@ -91,7 +91,12 @@ fn not_timers(stored: &SerializerSnapshot) -> Error {
     Error::incompatible("restore timers", "the stored state does not hold timers").with("stored", stored)
 }
 
-fn same(part: &'static str, ours: &str, stored: &SerializerSnapshot, answer: Compatibility) -> Result<()> {
+fn same(
+    part: &'static str,
+    ours: impl FnOnce() -> SerializerSnapshot,
+    stored: &SerializerSnapshot,
+    answer: Compatibility,
+) -> Result<()> {
     let reason = match answer {
         Compatibility::AsIs => return Ok(()),
         Compatibility::AfterMigration => "it would have to be migrated, and timers cannot be".to_string(),
@@ -103,6 +108,6 @@ fn same(part: &'static str, ours: &str, stored: &SerializerSnapshot, answer: Com
     )
     .with("part", part)
     .with("stored", stored)
-    .with("expected", ours)
+    .with("expected", ours())
     .hint("keep the type that the snapshot was taken with"))
 }

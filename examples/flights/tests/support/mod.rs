@@ -9,6 +9,7 @@ use millpond_rest::client::JobClient;
 use millpond_rest::registry::Entry;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 /// A place for one job: its output and its checkpoints.
@@ -152,17 +153,20 @@ pub fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// What an undisturbed run commits.
-pub fn undisturbed() -> Vec<String> {
-    let place = Place::new();
-    finish(place.job(2));
-    let lines = place.committed();
-    assert!(
-        lines.len() > 1000,
-        "the job found hardly anything: {} lines",
-        lines.len()
-    );
-    lines
+/// What an undisturbed run commits: the same every time, so one run does for all tests of a process.
+pub fn undisturbed() -> &'static [String] {
+    static LINES: LazyLock<Vec<String>> = LazyLock::new(|| {
+        let place = Place::new();
+        finish(place.job(2));
+        let lines = place.committed();
+        assert!(
+            lines.len() > 1000,
+            "the job found hardly anything: {} lines",
+            lines.len()
+        );
+        lines
+    });
+    &LINES
 }
 
 /// Says what differs, in few words.
