@@ -1,6 +1,6 @@
 //! How long a record takes from the generator to the sink at half load, with a checkpoint each second of 1 GB of state.
 
-use super::with_folder;
+use super::{median, with_folder};
 use crate::large_state::{KEYS, Replace};
 use millpond::prelude::*;
 use millpond_core::host::{SystemClock, sleep};
@@ -72,10 +72,6 @@ fn quantiles_ms(windows: &[Window], share: f64) -> Vec<f64> {
     all
 }
 
-fn median(sorted: &[f64]) -> f64 {
-    sorted.get(sorted.len() / 2).copied().unwrap_or_default()
-}
-
 pub(super) fn run(suite: &str, options: &[(&str, &str)]) -> Result<()> {
     let full = measure(options, None, true)?;
     let half = measure(options, Some(full.records_per_second / 2), true)?;
@@ -84,10 +80,10 @@ pub(super) fn run(suite: &str, options: &[(&str, &str)]) -> Result<()> {
     let without = quantiles_ms(&without.windows, 0.999);
     println!(
         "{suite} latency_p50_ms {:.1}",
-        median(&quantiles_ms(&half.windows, 0.5))
+        median(quantiles_ms(&half.windows, 0.5))
     );
-    println!("{suite} latency_p999_ms {:.1}", median(&with));
-    println!("{suite} latency_p999_without_ms {:.1}", median(&without));
+    println!("{suite} latency_p999_ms {:.1}", median(with.clone()));
+    println!("{suite} latency_p999_without_ms {:.1}", median(without.clone()));
     println!("# {suite}: p99.9 of each window: {with:.1?} with checkpoints, {without:.1?} without");
     println!(
         "# {suite}: {} records a second, half of the {} possible; {} checkpoints of {} MB, for which the task stood still {} ms at most and which took {} ms at most",
