@@ -1,7 +1,7 @@
 //! What is in flight, seen by reads and changes, at every stage of its landing. The stages are taken by hand, so that reads fall
 //! between any two of them; that snapshots hold what was there is tested by `keyed_state` and `conformance`.
 
-use super::Writes;
+use super::{Change, Writes};
 use crate::backend::KeyedStateBackendParameters;
 use crate::descriptor::{ListStateDescriptor, MapStateDescriptor, ValueStateDescriptor};
 use crate::keyed::{ListState, MapState, ValueState};
@@ -223,6 +223,21 @@ proptest! {
         let expected: Vec<_> = model.range(from.clone()..).map(|(key, value)| (key.clone(), *value)).collect();
         prop_assert_eq!(seen, expected);
         prop_assert_eq!(writes.find(&from).map(|(_, value)| value.first().copied()), model.get(&from).copied());
+    }
+}
+
+/// Goal: of several writes the last one counts, also where key and value take no byte.
+#[test]
+fn writes_without_a_byte_have_an_order() {
+    for last in [None, Some(&b""[..]), Some(b"value")] {
+        let mut writes = Writes::default();
+        for value in [Some(&b""[..]), None, Some(b""), last] {
+            writes.add_raw(b"", value).unwrap();
+        }
+        writes.sort();
+        let change = last.map_or(Change::Delete, |_| Change::Put);
+        assert_eq!(writes.find(b""), Some((change, last.unwrap_or_default())));
+        assert_eq!(writes.range(b"").count(), 1);
     }
 }
 

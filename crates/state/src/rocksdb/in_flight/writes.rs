@@ -97,6 +97,10 @@ impl Writes {
         let key_end = self.data.len();
         value(&mut self.data)?;
         let value_len = self.data.len() - key_end;
+        if key_end + value_len == at {
+            // Takes no byte by itself; the next write has to lie behind it.
+            self.data.write_u8(0);
+        }
         self.writes.push(Write {
             start: start_of(self.data.as_slice().get(at..key_end).unwrap_or_default()),
             change,
