@@ -21,12 +21,12 @@ fn options(given: &[(&str, &str)]) -> Result<RocksDBOptions> {
     RocksDBOptions::from_config(&config)
 }
 
-/// Goal: without any option the memory is managed, with Flink's ratios, and a quarter of it is for typed values.
+/// Goal: without any option the memory is managed, with Flink's ratios; a quarter of it is for typed values, a sixteenth is nobody's.
 #[test]
 fn memory_is_managed_by_default() {
     let options = options(&[("taskmanager.memory.managed.size", "256mb")]).unwrap();
     let expected = MemoryOptions {
-        bytes: 192 << 20,
+        bytes: 176 << 20,
         scope: MemoryScope::Process,
         write_buffer_ratio: 0.5,
         high_prio_pool_ratio: 0.1,
@@ -48,9 +48,9 @@ fn memory_is_given_for_a_slot_or_a_process() {
     let unmanaged = ("state.backend.rocksdb.memory.managed", "false");
     let per_slot = ("state.backend.rocksdb.memory.fixed-per-slot", "64mb");
     let per_tm = ("state.backend.rocksdb.memory.fixed-per-tm", "128mb");
-    assert_eq!(of(&[managed, per_tm]), Some((192, MemoryScope::Process)));
-    assert_eq!(of(&[unmanaged, per_tm]), Some((96, MemoryScope::Process)));
-    let slot = Some((48, MemoryScope::Slot));
+    assert_eq!(of(&[managed, per_tm]), Some((176, MemoryScope::Process)));
+    assert_eq!(of(&[unmanaged, per_tm]), Some((88, MemoryScope::Process)));
+    let slot = Some((44, MemoryScope::Slot));
     assert_eq!(of(&[managed, per_tm, per_slot]), slot);
     assert_eq!(of(&[unmanaged, per_tm, per_slot]), slot);
     assert_eq!(of(&[unmanaged]), None);

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 /// After so many bytes written, memory that is free goes back to the system.
-const TRIM_BYTES: u64 = 16 << 20;
+const TRIM_BYTES: u64 = 8 << 20;
 /// How often a writer that is held up looks again.
 const POLL: Duration = Duration::from_millis(1);
 /// How long a writer is held up at most.

@@ -162,6 +162,9 @@ impl ColumnSettings {
 
 /// The share of managed memory that typed values get when nobody says how much.
 const CACHE_SHARE_DEFAULT: u64 = 4;
+/// The share of managed memory that nobody is given: what lies free between cached blocks, where no page can go back to the system.
+/// Without it four databases under a write load went over their bound by 6 % after 20 GB (`rocksdb_memory` of the bench).
+const HOLES_SHARE: u64 = 16;
 
 impl Default for RocksDBOptions {
     fn default() -> Self {
@@ -219,13 +222,15 @@ impl RocksDBOptions {
             .or(per_process.map(|bytes| (bytes, MemoryScope::Process)));
         if let Some((total, scope)) = memory {
             let cache = cache.unwrap_or(total / CACHE_SHARE_DEFAULT);
-            let bytes = total.checked_sub(cache).filter(|b| *b > 0).ok_or_else(|| {
+            let given = total - total / HOLES_SHARE;
+            let bytes = given.checked_sub(cache).filter(|b| *b > 0).ok_or_else(|| {
                 out_of_range(
                     known::ROCKSDB_TYPED_CACHE_SIZE.key,
-                    "the cache of typed values is larger than the managed memory",
+                    "the cache of typed values leaves no managed memory to RocksDB",
                 )
                 .with("managed", total)
                 .with("cache", cache)
+                .with("cache_max", given)
             })?;
             options.cache_bytes = usize::try_from(cache).unwrap_or(usize::MAX);
             options.memory = Some(MemoryOptions::from_config(config, bytes, scope)?);
