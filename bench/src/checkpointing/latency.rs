@@ -2,6 +2,7 @@
 
 use super::{median, with_folder};
 use crate::large_state::{KEYS, Replace};
+use crate::process::ran_with_its_memory_kept;
 use millpond::prelude::*;
 use millpond_core::host::{SystemClock, sleep};
 use std::sync::Arc;
@@ -73,6 +74,9 @@ fn quantiles_ms(windows: &[Window], share: f64) -> Vec<f64> {
 }
 
 pub(super) fn run(suite: &str, options: &[(&str, &str)]) -> Result<()> {
+    if ran_with_its_memory_kept(suite)? {
+        return Ok(());
+    }
     let full = measure(options, None, true)?;
     let half = measure(options, Some(full.records_per_second / 2), true)?;
     let without = measure(options, Some(full.records_per_second / 2), false)?;

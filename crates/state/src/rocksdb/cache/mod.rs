@@ -28,7 +28,8 @@ use millpond_types::{DataOutput, StateKey};
 use newcomers::Newcomers;
 use std::cell::Cell;
 
-/// How much is gathered, and then sorted, before it is written to the database.
+/// How much is gathered, and then sorted, before it is written to the database; and how much room is made at once: whatever record
+/// needs it waits, some milliseconds for that much.
 const WRITE_BYTES: usize = 1 << 20;
 /// How many slots leave together at most, and which part of the cache.
 const LEAVE_MAX: usize = 4096;
@@ -231,7 +232,7 @@ where
         let limit = self.share.bytes_max().saturating_sub(bytes + self.frozen_bytes);
         // One slot may be larger than the whole cache: it stays alone.
         while self.bytes > limit && !self.slots.is_empty() {
-            let wanted = (self.bytes - limit).max(limit / LEAVE_PART);
+            let wanted = (self.bytes - limit).max((limit / LEAVE_PART).min(WRITE_BYTES));
             let mut leaving = std::mem::take(&mut self.leaving);
             self.choose(wanted, in_flight, &mut leaving);
             if leaving.is_empty() && in_flight {
@@ -274,15 +275,25 @@ where
         }
     }
 
-    /// Writes changed slots one after the other until a quarter of what may be held back is free again.
+    /// Writes changed slots one after the other until some of what may be held back is free again: a quarter, of much less.
     fn write_early(&mut self, state: &State<K, N, E>) -> Result<()> {
-        let limit = self.share.dirty_bytes_max() / 4 * 3;
+        let most = self.share.dirty_bytes_max();
+        let limit = most - (most / 4).min(WRITE_BYTES);
         let mut seen = 0;
         while self.dirty_bytes > limit && seen < self.slots.len() {
             if self.write_hand >= self.slots.len() {
                 self.write_hand = 0;
             }
-            let end = (self.write_hand + WRITE_EARLY).min(self.slots.len());
+            let mut writing = 0;
+            let ahead = self.slots.iter().skip(self.write_hand).take(WRITE_EARLY);
+            let looked_at = ahead
+                .take_while(|slot| {
+                    let more = writing < WRITE_BYTES;
+                    writing += if slot.entry.is_dirty() { slot.bytes() } else { 0 };
+                    more
+                })
+                .count();
+            let end = self.write_hand + looked_at;
             self.write(state, self.write_hand..end)?;
             seen += end - self.write_hand;
             self.write_hand = end;
