@@ -5,6 +5,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.LongStream;
 import org.apache.flink.api.common.eventtime.WatermarkStrategy;
@@ -16,9 +17,12 @@ import org.apache.flink.configuration.Configuration;
 import org.apache.flink.connector.datagen.source.DataGeneratorSource;
 import org.apache.flink.core.execution.JobClient;
 import org.apache.flink.core.execution.SavepointFormatType;
+import org.apache.flink.runtime.checkpoint.CheckpointException;
+import org.apache.flink.runtime.checkpoint.CheckpointFailureReason;
 import org.apache.flink.streaming.api.datastream.DataStream;
 import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
 import org.apache.flink.streaming.api.functions.sink.v2.DiscardingSink;
+import org.apache.flink.util.ExceptionUtils;
 
 /**
  * Runs jobs on a mini cluster, one after the other: the lines of standard input say which, fields separated by tabs.
@@ -105,9 +109,26 @@ public final class Main {
             }
             Thread.sleep(10);
         }
-        String path = job.stopWithSavepoint(false, folder.toUri().toString(), SavepointFormatType.CANONICAL).get();
-        job.getJobExecutionResult().get();
-        return path;
+        while (true) {
+            try {
+                String path = job.stopWithSavepoint(false, folder.toUri().toString(), SavepointFormatType.CANONICAL)
+                        .get();
+                job.getJobExecutionResult().get();
+                return path;
+            } catch (ExecutionException e) {
+                // A sink may be about to start while what stands before it has taken every element already.
+                if (!isAboutToRun(e) || System.nanoTime() > deadline) {
+                    throw e;
+                }
+                Thread.sleep(10);
+            }
+        }
+    }
+
+    private static boolean isAboutToRun(Throwable e) {
+        return ExceptionUtils.findThrowable(e, CheckpointException.class)
+                .filter(c -> c.getCheckpointFailureReason() == CheckpointFailureReason.NOT_ALL_REQUIRED_TASKS_RUNNING)
+                .isPresent();
     }
 
     private static String restore(String backend, int parallelism, String savepoint, Path out) throws Exception {
