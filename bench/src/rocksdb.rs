@@ -1,5 +1,5 @@
-//! The RocksDB backend's state access, with RocksDB's own default options as on Flink's side: once with a cache of typed values
-//! that everything fits in, once with one that holds a tenth of it.
+//! The RocksDB backend's state access, with the options that each side has by default: RocksDB's own, and on ours what
+//! `docs/rocksdb.md` tells. Once with a cache of typed values that everything fits in, once with one that holds a tenth of it.
 
 use crate::state_access::{self, Group, Subject, parameters};
 use millpond_core::Result;

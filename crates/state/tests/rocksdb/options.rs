@@ -67,6 +67,7 @@ fn flinks_keys_are_read() {
         ),
         ("state.backend.rocksdb.memory.managed", "false"),
         ("state.backend.rocksdb.writebuffer.size", "8mb"),
+        ("state.backend.rocksdb.writebuffer.filter-ratio", "0.1"),
         ("state.backend.rocksdb.checkpoint.transfer.thread.num", "2"),
         ("state.backend.rocksdb.typed-cache.size", "0b"),
         ("state.backend.rocksdb.typed-cache.unwritten-size", "3mb"),
@@ -89,6 +90,7 @@ fn flinks_keys_are_read() {
     );
     assert_eq!(options.memory, None);
     assert_eq!(options.given.write_buffer_size, Some(8 << 20));
+    assert_eq!(options.write_buffer_filter_ratio, 0.1);
     assert_eq!((options.transfer_threads, options.cache_bytes), (2, 0));
     assert_eq!(options.cache_unwritten_bytes, 3 << 20);
     assert_eq!(options.write_batch_bytes, 1 << 20);
@@ -105,6 +107,8 @@ fn options_out_of_range_are_refused_by_key() {
     for (key, value) in [
         ("state.backend.rocksdb.memory.write-buffer-ratio", "1.5"),
         ("state.backend.rocksdb.memory.high-prio-pool-ratio", "0.6"),
+        ("state.backend.rocksdb.writebuffer.filter-ratio", "0.3"),
+        ("state.backend.rocksdb.writebuffer.filter-ratio", "NaN"),
         ("state.backend.rocksdb.predefined-options", "FAST"),
         ("state.backend.rocksdb.typed-cache.size", "600mb"),
         ("state.backend.rocksdb.localdir", " , "),
@@ -115,6 +119,45 @@ fn options_out_of_range_are_refused_by_key() {
         let e = options(&[(key, value)]).unwrap_err();
         assert_eq!(e.kind(), ErrorKind::Config, "{key}");
         assert!(e.report().contains(key), "{}", e.report());
+    }
+}
+
+/// Goal: a read of a key that no write buffer holds is spared the search in it, also with managed memory, unless filters are off. Method:
+/// RocksDB's counters of this thread.
+#[test]
+fn write_buffers_have_filters() {
+    use native::perf::{PerfContext, PerfMetric, PerfStatsLevel, set_perf_stats};
+    let managed = ("state.backend.rocksdb.memory.managed", "true");
+    let unmanaged = ("state.backend.rocksdb.memory.managed", "false");
+    let off = ("state.backend.rocksdb.writebuffer.filter-ratio", "0");
+    let no_cache = ("state.backend.rocksdb.typed-cache.size", "0b");
+    for (given, spared) in [
+        (vec![managed, no_cache], true),
+        (vec![unmanaged, no_cache], true),
+        (vec![managed, no_cache, off], false),
+    ] {
+        let backend = EmbeddedRocksDBStateBackend::new(options(&given).unwrap());
+        let parameters = KeyedStateBackendParameters::<i64>::new(KeyGroupRange::new(0, 7).unwrap(), 8);
+        let mut backend = backend
+            .create_keyed_backend(parameters, &[], &MemoryStreams::default())
+            .unwrap();
+        let count = super::files::count(&mut backend);
+        for key in 0..100 {
+            backend.set_current_key(key).unwrap();
+            count.update(key).unwrap();
+        }
+        set_perf_stats(PerfStatsLevel::EnableCount);
+        let mut counters = PerfContext::default();
+        counters.reset();
+        for key in 0..200 {
+            backend.set_current_key(key).unwrap();
+            assert_eq!(count.get().unwrap(), (key < 100).then_some(key));
+        }
+        let missed = counters.metric(PerfMetric::BloomMemtableMissCount);
+        set_perf_stats(PerfStatsLevel::Disable);
+        // A filter takes few keys for others: it is far larger than these need.
+        let expected = if spared { 90..=100 } else { 0..=0 };
+        assert!(expected.contains(&missed), "{given:?}: {missed}");
     }
 }
 

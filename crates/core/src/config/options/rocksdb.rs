@@ -46,6 +46,8 @@ options! {
         "how large the first sorted level of RocksDB grows";
     ROCKSDB_WRITE_BUFFER_SIZE: u64 = "state.backend.rocksdb.writebuffer.size", None, parse_memory_size,
         "how large a write buffer of a state grows before it is flushed";
+    ROCKSDB_WRITE_BUFFER_FILTER_RATIO: f64 = "state.backend.rocksdb.writebuffer.filter-ratio", Some("0.02"), parse_number,
+        "the share of a write buffer that a bloom filter of its keys takes, which spares reads of what is in files or nowhere a search in the buffer, at most 0.25; 0 switches it off";
     ROCKSDB_WRITE_BUFFERS: u32 = "state.backend.rocksdb.writebuffer.count", None, positive,
         "how many write buffers a state has at most";
     ROCKSDB_WRITE_BUFFERS_TO_MERGE: u32 = "state.backend.rocksdb.writebuffer.number-to-merge", None, positive,

@@ -84,8 +84,8 @@ impl SharedMemory {
         new
     }
 
-    /// Called before so many bytes are written. Holds the writer up while write buffers take more than they may, until RocksDB has written some, or for [`WAIT_MAX`]: where it
-    /// can't write, as on a full disk, the writer is to learn that.
+    /// Called before so many bytes are written. Holds the writer up while write buffers take more than they may, until RocksDB has written
+    /// some, or for [`WAIT_MAX`]: where it can't write, as on a full disk, the writer is to learn that.
     ///
     /// RocksDB could do that itself (`allow_stall`), but would hold writers up for as long as the disk is full.
     #[inline]
@@ -103,6 +103,11 @@ impl SharedMemory {
                 waited += POLL;
             }
         }
+    }
+
+    /// From how many bytes in all write buffers on they are flushed.
+    pub(super) fn write_buffer_bytes(&self) -> u64 {
+        write_buffer_bytes(&self.options) as u64
     }
 
     pub(super) fn write_buffers(&self) -> &WriteBufferManager {
