@@ -235,6 +235,12 @@ impl<K: StateKey> RocksDBKeyedStateBackend<K> {
         let under_way = Arc::clone(&self.under_way);
         Ok(KeyedSnapshot::new(move |streams| {
             let Reached { snapshot, links } = reaching.finish()?;
+            if matches!(links, Some(Links::Overtaken)) {
+                tracing::info!(
+                    checkpoint,
+                    "written as a whole: changes after it were in RocksDB's files before they could be linked"
+                );
+            }
             let result = match (incremental, links) {
                 (Some(job), Some(Links::Made(links))) if !source.is_empty() => {
                     let (columns, extras) = source.described();
