@@ -85,4 +85,10 @@ TOML
     rm -rf "$home" && mv "$home.new" "$home" && rm -rf "$work"
 fi
 
-echo "export ROCKSDB_LIB_DIR='$home/lib' ROCKSDB_INCLUDE_DIR='$home/include' ROCKSDB_STATIC=1"
+# The library has no type information, as RocksDB's releases; the binding compiles its additions by itself, and they must not ask for any.
+flags="${CXXFLAGS:-}"
+case " $flags " in
+    *" -fno-rtti "*) ;;
+    *) flags="$flags -fno-rtti" ;;
+esac
+echo "export ROCKSDB_LIB_DIR='$home/lib' ROCKSDB_INCLUDE_DIR='$home/include' ROCKSDB_STATIC=1 CXXFLAGS='${flags# }'"

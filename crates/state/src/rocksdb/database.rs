@@ -1,6 +1,7 @@
 //! One RocksDB database with what has to outlive it, its column families, and its errors as ours.
 
 use super::expire::{ColumnExpiry, CompactionFilterSlot, Left};
+use super::flushes::{FlushListener, Flushes};
 use super::folder::InstanceFolder;
 use super::in_flight::{Gate, Writes, scan_over};
 use super::loading::{Loaded, Stored};
@@ -35,6 +36,7 @@ pub(super) struct Database {
     /// Holds RocksDB's counters, where it counts.
     counters: Options,
     pub(super) options: Arc<ColumnOptions>,
+    pub(super) flushes: Arc<Flushes>,
     /// Those of the column families whose values have a time to live.
     filters: Mutex<Filters>,
     /// Where it lies, for errors.
@@ -109,7 +111,9 @@ impl Database {
                 ColumnFamilyDescriptor::new(name, options)
             })
             .collect();
-        let counters = options.database();
+        let mut counters = options.database();
+        let flushes = Arc::new(Flushes::default());
+        counters.add_event_listener(FlushListener(Arc::clone(&flushes)));
         let db = Db::open_cf_descriptors(&counters, path, descriptors)
             .map_err(|e| db_error("open state database")(e).with("path", path.display()))?;
         for other in &others {
@@ -123,6 +127,7 @@ impl Database {
             write,
             counters,
             options,
+            flushes,
             filters: Mutex::new(filters),
             path: path.to_owned(),
             folder,

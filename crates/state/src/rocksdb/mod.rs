@@ -14,6 +14,7 @@ mod cache;
 mod column;
 mod database;
 mod expire;
+mod flushes;
 mod folder;
 mod frozen;
 mod in_flight;

@@ -1,10 +1,11 @@
 //! The files of a checkpoint, linked into a folder without the task waiting for a write buffer to be written.
 //!
 //! The thread of the snapshot only *seals* the write buffers before the task goes on writing: RocksDB puts empty ones in their place,
-//! and writes the sealed ones on threads of its own. The thread waits for that and then links the files that are there. They are the state at the moment of the seal, unless a
-//! buffer that was begun afterwards has come to a file as well; every entry has a number that grows with each write, so the
-//! files themselves tell ([`Links::Overtaken`]). That takes a task that fills a buffer, and has it written, before the
-//! sealed one is linked: the checkpoint is then written from a snapshot of the database, as a whole.
+//! and writes the sealed ones on threads of its own. The thread waits for these, whatever was sealed after them, and then links the files
+//! that are there. They are the state at the moment of the seal, unless a buffer that was begun afterwards has come to a file as well;
+//! every entry has a number that grows with each write, so the files themselves tell ([`Links::Overtaken`]). That takes a task that fills
+//! a buffer, and has it written, before the sealed one is linked: the checkpoint is then written from a snapshot of the database, as a
+//! whole.
 
 use crate::rocksdb::database::Database;
 use crate::rocksdb::folder::TemporaryFolder;
@@ -31,7 +32,8 @@ pub(in crate::rocksdb) enum Links {
 /// Sealed write buffers whose files are not linked yet.
 pub(in crate::rocksdb) struct Seal {
     database: Arc<Database>,
-    columns: Vec<String>,
+    /// With the first entry of the buffer of each that was sealed last.
+    columns: Vec<(String, u64)>,
     /// The number of the last entry before the seal.
     last_entry: u64,
     errors_before: u64,
@@ -58,19 +60,22 @@ impl Seal {
             last_entry: database.db().latest_sequence_number(),
             errors_before: 0,
             database: Arc::clone(database),
-            columns,
+            columns: columns.into_iter().map(|column| (column, 0)).collect(),
             links: TemporaryFolder(folder.join(links)),
             checkpoint,
         };
         seal.errors_before = seal.errors()?;
         seal.seal(false)?;
+        for (column, first) in &mut seal.columns {
+            *first = database.flushes.sealed(column);
+        }
         Ok(seal)
     }
 
     /// Puts empty buffers in the place of those that hold something, and waits until these are written or doesn't.
     fn seal(&self, wait: bool) -> Result<()> {
         let mut options = options_for_seal();
-        for column in &self.columns {
+        for (column, _) in &self.columns {
             let column = self.database.column(column)?;
             options.set_wait(wait);
             self.database
@@ -89,8 +94,11 @@ impl Seal {
 
     /// Waits until the sealed buffers are files, and links those.
     pub(in crate::rocksdb) fn link(self) -> Result<Links> {
-        for column in &self.columns {
-            while self.number(column, UNWRITTEN_BUFFERS)? > 0 {
+        for (column, first) in &self.columns {
+            // Where none is left there was none, or RocksDB has written them and found nothing worth a file.
+            while !self.database.flushes.is_written(column, *first)
+                && self.number(column, UNWRITTEN_BUFFERS)? > 0
+            {
                 if self.errors()? > self.errors_before {
                     // Says what is wrong, if it still is.
                     self.seal(true)?;
@@ -147,8 +155,12 @@ mod tests {
 
     /// A database with one entry under `old`, sealed, and the snapshot that whoever seals holds.
     fn sealed(folder: &tempfile::TempDir) -> (Seal, Column, OwnedSnapshot) {
+        sealed_with(folder, &RocksDBOptions::default())
+    }
+
+    fn sealed_with(folder: &tempfile::TempDir, options: &RocksDBOptions) -> (Seal, Column, OwnedSnapshot) {
         let folder = Arc::new(InstanceFolder::create(folder.path(), "links").unwrap());
-        let options = ColumnOptions::new(&RocksDBOptions::default(), 0);
+        let options = ColumnOptions::new(options, 0);
         let database = Database::open(&folder.join("db"), &[], options, Some(folder)).unwrap();
         let column = database.column("s").unwrap();
         column.put(b"old", b"1").unwrap();
@@ -176,6 +188,25 @@ mod tests {
         let linked = linked.column("s").unwrap();
         assert_eq!(linked.get(b"old").unwrap().as_deref(), Some(&b"1"[..]));
         assert_eq!(linked.get(b"new").unwrap().as_deref(), None);
+    }
+
+    /// Goal: a buffer that was filled after the seal is not waited for. Method: it waits itself, for others to be merged with.
+    #[test]
+    fn later_buffers_are_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut given = RocksDBOptions::default();
+        given.given.write_buffer_size = Some(64 << 10);
+        given.given.min_write_buffers_to_merge = Some(3);
+        let (seal, column, _snapshot) = sealed_with(&folder, &given);
+        while seal.number("s", UNWRITTEN_BUFFERS).unwrap() > 0 {
+            host::sleep(POLL);
+        }
+        let mut key = 0u32;
+        while seal.number("s", UNWRITTEN_BUFFERS).unwrap() == 0 {
+            column.put(&key.to_be_bytes(), &[0; 1 << 10]).unwrap();
+            key += 1;
+        }
+        assert!(matches!(seal.link().unwrap(), Links::Made(_)));
     }
 
     /// Goal: files with later changes never pass for a checkpoint. Method: have a later change written to a file before the

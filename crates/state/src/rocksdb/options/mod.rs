@@ -5,6 +5,7 @@ mod heaps;
 mod memory;
 mod predefined;
 mod style;
+mod write_buffer;
 
 pub use predefined::PredefinedOptions;
 pub use style::{CompactionStyle, LogOptions};
@@ -245,7 +246,7 @@ impl RocksDBOptions {
             usize::try_from(config.require(&known::ROCKSDB_TYPED_CACHE_UNWRITTEN)?).unwrap_or(usize::MAX);
         options.leave_unwritten = config.require(&known::ROCKSDB_LEAVE_UNWRITTEN)?;
         options.write_buffer_filter_ratio = config.require(&known::ROCKSDB_WRITE_BUFFER_FILTER_RATIO)?;
-        if !(0.0..=WRITE_BUFFER_FILTER_RATIO_MAX).contains(&options.write_buffer_filter_ratio) {
+        if !(0.0..=write_buffer::FILTER_RATIO_MAX).contains(&options.write_buffer_filter_ratio) {
             return Err(out_of_range(
                 known::ROCKSDB_WRITE_BUFFER_FILTER_RATIO.key,
                 "expected a number from 0 to 0.25",
@@ -324,16 +325,6 @@ impl ColumnSettings {
         })
     }
 }
-
-/// How many write buffers a column family has at most: one for writes, and those that are on their way to files. A checkpoint
-/// sends one on its way however full it is; with RocksDB's own 2, writes would soon wait for it.
-const WRITE_BUFFERS_DEFAULT: i32 = 4;
-
-/// RocksDB's own default.
-const WRITE_BUFFER_BYTES_DEFAULT: u64 = 64 << 20;
-
-/// More than that RocksDB doesn't take.
-const WRITE_BUFFER_FILTER_RATIO_MAX: f64 = 0.25;
 
 /// How old a file has to be before RocksDB rewrites it for nothing but what snapshots kept from being dropped: a day.
 const BOTTOMMOST_DELAY_SECONDS: u32 = 24 * 60 * 60;
@@ -425,13 +416,6 @@ impl ColumnOptions {
         if let Some(bytes) = settings.max_size_level_base {
             options.set_max_bytes_for_level_base(bytes);
         }
-        if let Some(bytes) = settings.write_buffer_size {
-            options.set_write_buffer_size(usize::try_from(bytes).unwrap_or(usize::MAX));
-        }
-        options.set_max_write_buffer_number(settings.max_write_buffers.unwrap_or(WRITE_BUFFERS_DEFAULT));
-        if let Some(n) = settings.min_write_buffers_to_merge {
-            options.set_min_write_buffer_number_to_merge(n);
-        }
         let mut table = BlockBasedOptions::default();
         if let Some(bytes) = settings.block_size {
             table.set_block_size(usize::try_from(bytes).unwrap_or(usize::MAX));
@@ -455,27 +439,11 @@ impl ColumnOptions {
             }
         }
         options.set_block_based_table_factory(&table);
-        self.filter_write_buffers(&mut options);
+        let memory = self.memory.as_deref();
+        write_buffer::apply(settings, self.write_buffer_filter_ratio, memory, &mut options);
         if let Some(factory) = &self.factory {
             factory.column_options(state, &mut options);
         }
         options
-    }
-
-    /// Gives each write buffer a filter of its keys. State is read by whole keys, and most of a large state lies in files: without a filter
-    /// the search in the buffer that finds nothing is half of what such a read costs (`rocksdb_uniform` of the bench).
-    fn filter_write_buffers(&self, options: &mut Options) {
-        let buffer_bytes = self
-            .settings
-            .write_buffer_size
-            .unwrap_or(WRITE_BUFFER_BYTES_DEFAULT);
-        // A filter is there in full from a buffer's first entry on.
-        let filtered_bytes = match &self.memory {
-            Some(memory) => buffer_bytes.min(memory.write_buffer_bytes() / 4),
-            None => buffer_bytes,
-        };
-        let part = filtered_bytes as f64 / buffer_bytes.max(1) as f64;
-        options.set_memtable_whole_key_filtering(true);
-        options.set_memtable_prefix_bloom_ratio(self.write_buffer_filter_ratio * part);
     }
 }
