@@ -10,6 +10,7 @@ use millpond_state::rocksdb::{EmbeddedRocksDBStateBackend, RocksDBOptions, nativ
 use millpond_state::snapshot::SnapshotKind;
 use millpond_state::stream::memory::MemoryStreams;
 use millpond_types::KeyGroupRange;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -159,6 +160,57 @@ fn write_buffers_have_filters() {
         let expected = if spared { 90..=100 } else { 0..=0 };
         assert!(expected.contains(&missed), "{given:?}: {missed}");
     }
+}
+
+/// Goal: a write buffer has four parts that a flush merges, unless memory is managed or the buffer small. Method: what RocksDB says of its own
+/// options in the database's folder.
+#[test]
+fn write_buffers_have_parts() {
+    let managed = ("state.backend.rocksdb.memory.managed", "true");
+    let unmanaged = ("state.backend.rocksdb.memory.managed", "false");
+    let small = ("state.backend.rocksdb.writebuffer.size", "8mb");
+    let merged = ("state.backend.rocksdb.writebuffer.number-to-merge", "2");
+    let counted = ("state.backend.rocksdb.writebuffer.count", "5");
+    for (given, bytes, count, to_merge) in [
+        (vec![unmanaged], 16 << 20, 16, 4),
+        (vec![unmanaged, merged, counted], 16 << 20, 20, 8),
+        (vec![unmanaged, small], 8 << 20, 4, 1),
+        (vec![managed], 64 << 20, 4, 1),
+        (vec![managed, merged, counted], 64 << 20, 5, 2),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut factory = EmbeddedRocksDBStateBackend::new(options(&given).unwrap());
+        factory.options.local_dirs = vec![folder.path().to_owned()];
+        let parameters = KeyedStateBackendParameters::<i64>::new(KeyGroupRange::new(0, 7).unwrap(), 8);
+        let mut backend = factory
+            .create_keyed_backend(parameters, &[], &MemoryStreams::default())
+            .unwrap();
+        super::files::count(&mut backend);
+        let written = written_options(folder.path(), "count");
+        for (option, expected) in [
+            ("write_buffer_size", bytes),
+            ("max_write_buffer_number", count),
+            ("min_write_buffer_number_to_merge", to_merge),
+        ] {
+            let expected = format!("  {option}={expected}\n");
+            assert!(written.contains(&expected), "{given:?}: {expected} in {written}");
+        }
+    }
+}
+
+/// What RocksDB has written of the options of a column family of the database below `folder`.
+fn written_options(folder: &Path, column: &str) -> String {
+    let folders = std::fs::read_dir(folder).unwrap();
+    let databases = folders.map(|entry| entry.unwrap().path().join("db"));
+    let mut options: Vec<_> = databases
+        .flat_map(|db| std::fs::read_dir(db).unwrap())
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.to_string_lossy().contains("OPTIONS-"))
+        .collect();
+    options.sort();
+    let text = std::fs::read_to_string(options.last().unwrap()).unwrap();
+    let (_, section) = text.split_once(&format!("[CFOptions \"{column}\"]")).unwrap();
+    section.split("[CFOptions").next().unwrap().to_owned()
 }
 
 /// Goal: a local folder that cannot be made is named, with the option that chooses it.

@@ -45,7 +45,7 @@ options! {
     ROCKSDB_LEVEL_BASE_SIZE: u64 = "state.backend.rocksdb.compaction.level.max-size-level-base", None, parse_memory_size,
         "how large the first sorted level of RocksDB grows";
     ROCKSDB_WRITE_BUFFER_SIZE: u64 = "state.backend.rocksdb.writebuffer.size", None, parse_memory_size,
-        "how large a write buffer of a state grows before it is flushed";
+        "how large a write buffer of a state grows before it is flushed; from 16 MB on it has four parts where memory is not managed";
     ROCKSDB_WRITE_BUFFER_FILTER_RATIO: f64 = "state.backend.rocksdb.writebuffer.filter-ratio", Some("0.02"), parse_number,
         "the share of a write buffer that a bloom filter of its keys takes, which spares reads of what is in files or nowhere a search in the buffer, at most 0.25; 0 switches it off";
     ROCKSDB_WRITE_BUFFERS: u32 = "state.backend.rocksdb.writebuffer.count", None, positive,
