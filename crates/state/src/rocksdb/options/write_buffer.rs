@@ -14,7 +14,7 @@ pub(super) const FILTER_RATIO_MAX: f64 = 0.25;
 /// How many parts a write buffer has. To find a place in four short lists that the processor's caches hold the upper half of takes less
 /// than in a long one that they don't; a flush merges them, so files are as large and as few as ever.
 const PARTS: u64 = 4;
-/// Shorter lists gain nothing.
+/// Smaller ones are short lists already.
 const PART_BYTES_MIN: u64 = 4 << 20;
 
 /// Sets what `settings` say of write buffers, which are a part of `memory` if that is managed. A filter takes `filter_ratio` of each.
@@ -27,8 +27,7 @@ pub(super) fn apply(
     let buffer_bytes = settings.write_buffer_size.unwrap_or(BYTES_DEFAULT);
     let parts = match memory {
         None if buffer_bytes / PARTS >= PART_BYTES_MIN => PARTS,
-        // Where memory is managed it is used up long before a buffer is full. RocksDB writes what is being filled then, and would leave parts
-        // that wait for others where they are.
+        // Where managed memory runs out, RocksDB writes what is being filled, and would leave parts that wait for others where they are.
         _ => 1,
     };
     let part_bytes = buffer_bytes / parts;
