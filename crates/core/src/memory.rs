@@ -11,12 +11,13 @@ const ALLOCATED_ALIGN: usize = 16;
 /// Asks for the beginning of a slice, at most so many lines of memory. Changes nothing; on processors without such a hint it
 /// does nothing.
 #[inline]
-pub fn prefetch_slice<T>(slice: &[T], lines: usize) {
+pub fn prefetch_slice<const LINES: usize, T>(slice: &[T]) {
     let start = slice.as_ptr().cast::<u8>();
-    let in_line = start.addr() % CACHE_LINE;
-    let start = start.wrapping_sub(in_line);
-    for line in 0..(in_line + size_of_val(slice)).div_ceil(CACHE_LINE).min(lines) {
-        prefetch_line(start.wrapping_add(line * CACHE_LINE));
+    let last = start.wrapping_add(size_of_val(slice).saturating_sub(1));
+    // A short slice has its last line asked for more than once: that costs less than to count its lines, which no processor can
+    // foresee.
+    for line in 0..LINES {
+        prefetch_line(start.wrapping_add(line * CACHE_LINE).min(last));
     }
 }
 

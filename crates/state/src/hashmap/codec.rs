@@ -264,7 +264,7 @@ impl<T: StateData> EntryCodec<Vec<T>> for ListCodec<T> {
     #[inline]
     fn prefetch(&self, list: &Vec<T>) {
         // All of it, where it is read, and its end, where it grows.
-        prefetch_slice(list, PREFETCHED_LINES);
+        prefetch_slice::<PREFETCHED_LINES, _>(list);
         prefetch_at(list, list.len().saturating_sub(1));
     }
     fn snapshot(&self) -> SerializerSnapshot {

@@ -5,7 +5,7 @@ use super::small_map::SmallMap;
 use super::state::TableState;
 use crate::descriptor::{AggregateFunction, ReduceFunction, StateData};
 use crate::keyed::access::{
-    AggregatingAccess, KeyedAccess, ListAccess, MapAccess, ReducingAccess, ValueAccess,
+    AggregatingAccess, EntryVisitor, KeyedAccess, ListAccess, MapAccess, ReducingAccess, ValueAccess,
 };
 use crate::keyed::{MapKey, Namespace};
 use millpond_core::{Error, Result};
@@ -192,12 +192,9 @@ impl<K: StateKey, N: Namespace, UK: MapKey, UV: StateData> MapAccess<UK, UV, N> 
     fn entry_count(&self) -> Result<usize> {
         self.state.read(|map| map.map_or(0, SmallMap::len))
     }
-    fn for_each(&self, f: &mut dyn FnMut(&UK, &UV)) -> Result<()> {
-        self.state.read(|map| {
-            map.into_iter()
-                .flat_map(SmallMap::iter)
-                .for_each(|(k, v)| f(k, v))
-        })
+    fn for_each(&self, visitor: &mut dyn EntryVisitor<UK, UV>) -> Result<()> {
+        self.state
+            .read(|map| visitor.entries(map.map_or(&[], SmallMap::as_slice)))
     }
 }
 

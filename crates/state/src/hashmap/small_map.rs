@@ -61,11 +61,17 @@ impl<K, V> SmallMap<K, V> {
         self.entries().len()
     }
 
+    /// The entries, side by side.
+    #[inline]
+    pub(crate) fn as_slice(&self) -> &[(K, V)] {
+        self.entries()
+    }
+
     /// Asks for the memory that an access begins with.
     #[inline]
     pub(super) fn prefetch(&self) {
         match &self.0 {
-            Layout::Few(entries) => prefetch_slice(entries, PREFETCHED_LINES),
+            Layout::Few(entries) => prefetch_slice::<PREFETCHED_LINES, _>(entries),
             Layout::Many(map) => prefetch(&**map),
         }
     }

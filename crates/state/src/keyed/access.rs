@@ -118,6 +118,25 @@ pub trait ListAccess<T, N>: KeyedAccess<N> {
     }
 }
 
+/// Who is shown the entries of a map state. Every closure that takes a key and a value is one.
+pub trait EntryVisitor<UK, UV> {
+    /// Shows one.
+    fn entry(&mut self, key: &UK, value: &UV);
+    /// Shows some that lie side by side: one call for all of them, behind which the compiler sees the closure.
+    fn entries(&mut self, entries: &[(UK, UV)]);
+}
+
+impl<UK, UV, F: FnMut(&UK, &UV)> EntryVisitor<UK, UV> for F {
+    #[inline]
+    fn entry(&mut self, key: &UK, value: &UV) {
+        self(key, value);
+    }
+    #[inline]
+    fn entries(&mut self, entries: &[(UK, UV)]) {
+        entries.iter().for_each(|(key, value)| self(key, value));
+    }
+}
+
 /// A map state.
 pub trait MapAccess<UK, UV, N>: KeyedAccess<N> {
     /// The value of a user key.
@@ -155,11 +174,11 @@ pub trait MapAccess<UK, UV, N>: KeyedAccess<N> {
     /// # Errors
     /// As [`MapAccess::get`].
     fn entry_count(&self) -> Result<usize>;
-    /// Shows every entry, in no particular but a repeatable order.
+    /// Shows every entry to `visitor`, in no particular but a repeatable order.
     ///
     /// # Errors
     /// As [`MapAccess::get`].
-    fn for_each(&self, f: &mut dyn FnMut(&UK, &UV)) -> Result<()>;
+    fn for_each(&self, visitor: &mut dyn EntryVisitor<UK, UV>) -> Result<()>;
     /// [`KeyedAccess::is_at_hand`] of one entry.
     ///
     /// # Errors

@@ -1,6 +1,6 @@
 //! The handle of a map state.
 
-use super::access::MapAccess;
+use super::access::{EntryVisitor, MapAccess};
 use super::{MapKey, Namespace, not_called, opened};
 use crate::descriptor::StateData;
 use millpond_core::Result;
@@ -117,7 +117,12 @@ impl<UK: MapKey, UV: StateData, N: Namespace> MapState<UK, UV, N> {
     /// IllegalState without a current key, or when `f` itself changes this state.
     #[inline]
     pub fn for_each(&self, mut f: impl FnMut(&UK, &UV)) -> Result<()> {
-        opened(&self.0)?.for_each(&mut f)
+        self.visit(&mut f)
+    }
+    /// Shows every entry to `visitor`.
+    #[inline]
+    pub(crate) fn visit(&self, visitor: &mut dyn EntryVisitor<UK, UV>) -> Result<()> {
+        opened(&self.0)?.for_each(visitor)
     }
     /// Every entry.
     ///

@@ -3,7 +3,7 @@
 use super::{Histogram, LatencyTracking};
 use crate::descriptor::{AggregateFunction, StateData};
 use crate::keyed::access::{
-    AggregatingAccess, KeyedAccess, ListAccess, MapAccess, ReducingAccess, ValueAccess,
+    AggregatingAccess, EntryVisitor, KeyedAccess, ListAccess, MapAccess, ReducingAccess, ValueAccess,
 };
 use crate::keyed::{
     AggregatingState, Entry, ListState, Loading, MapKey, MapState, Namespace, ReducingState, ValueState,
@@ -205,10 +205,10 @@ impl<UK: MapKey, UV: StateData, N: Namespace> MapAccess<UK, UV, N> for Tracked<M
         self.tracker
             .time(&self.is_empty, "mapStateIsEmptyLatency", || self.inner.len())
     }
-    fn for_each(&self, f: &mut dyn FnMut(&UK, &UV)) -> Result<()> {
+    fn for_each(&self, visitor: &mut dyn EntryVisitor<UK, UV>) -> Result<()> {
         self.tracker
             .time(&self.entries, "mapStateEntriesInitLatency", || {
-                self.inner.for_each(f)
+                self.inner.visit(visitor)
             })
     }
     fn is_entry_at_hand(&self, key: &UK) -> Result<bool> {

@@ -4,7 +4,7 @@
 use super::{Histogram, SizeTracking};
 use crate::descriptor::{AggregateFunction, StateData};
 use crate::keyed::access::{
-    AggregatingAccess, KeyedAccess, ListAccess, MapAccess, ReducingAccess, ValueAccess,
+    AggregatingAccess, EntryVisitor, KeyedAccess, ListAccess, MapAccess, ReducingAccess, ValueAccess,
 };
 use crate::keyed::{
     AggregatingState, Entry, ListState, Loading, MapKey, MapState, Namespace, ReducingState, ValueState,
@@ -397,9 +397,9 @@ impl<UK: MapKey, UV: StateData, N: Namespace> MapAccess<UK, UV, N>
         self.measure_key(&self.is_empty, "mapStateIsEmpty", |_| Ok(()))?;
         self.inner.len()
     }
-    fn for_each(&self, f: &mut dyn FnMut(&UK, &UV)) -> Result<()> {
+    fn for_each(&self, visitor: &mut dyn EntryVisitor<UK, UV>) -> Result<()> {
         if !self.scale.is_due(&self.entries) {
-            return self.inner.for_each(f);
+            return self.inner.visit(visitor);
         }
         let mut noted = Ok(());
         self.inner.for_each(|key, value| {
@@ -407,7 +407,7 @@ impl<UK: MapKey, UV: StateData, N: Namespace> MapAccess<UK, UV, N>
                 let size = self.size_of(Some(value));
                 noted = size.and_then(|size| self.note_entry(&self.entries, "mapStateIterator", key, size));
             }
-            f(key, value);
+            visitor.entry(key, value);
         })?;
         noted
     }

@@ -3,7 +3,7 @@
 use super::context::Then;
 use super::{TtlContext, TtlValue};
 use crate::descriptor::StateData;
-use crate::keyed::access::{KeyedAccess, MapAccess};
+use crate::keyed::access::{EntryVisitor, KeyedAccess, MapAccess};
 use crate::keyed::{MapKey, Namespace};
 use millpond_core::Result;
 
@@ -132,22 +132,22 @@ where
     fn entry_count(&self) -> Result<usize> {
         let moment = self.ttl.moment();
         let mut count = 0;
-        self.inner.for_each(&mut |_, stored: &TtlValue<UV>| {
+        self.inner.for_each(&mut |_: &UK, stored: &TtlValue<UV>| {
             count += usize::from(self.ttl.visible(moment, stored.timestamp));
         })?;
         self.ttl.accessed(moment, 0)?;
         Ok(count)
     }
-    fn for_each(&self, f: &mut dyn FnMut(&UK, &UV)) -> Result<()> {
+    fn for_each(&self, visitor: &mut dyn EntryVisitor<UK, UV>) -> Result<()> {
         let moment = self.ttl.moment();
         let mut after = Vec::new();
-        self.inner.for_each(&mut |key, stored: &TtlValue<UV>| {
+        self.inner.for_each(&mut |key: &UK, stored: &TtlValue<UV>| {
             let verdict = self.ttl.judge(moment, stored.timestamp);
             if verdict.then != Then::Nothing {
                 after.push((key.clone(), verdict.then));
             }
             if verdict.visible {
-                f(key, &stored.value);
+                visitor.entry(key, &stored.value);
             }
         })?;
         for (key, then) in after {

@@ -4,7 +4,7 @@
 mod entry;
 
 use crate::descriptor::StateData;
-use crate::keyed::access::{KeyedAccess, MapAccess};
+use crate::keyed::access::{EntryVisitor, KeyedAccess, MapAccess};
 use crate::keyed::{MapKey, Namespace};
 use crate::rocksdb::cache::CachedEntry;
 use crate::rocksdb::column::CachedColumn;
@@ -288,17 +288,17 @@ impl<K: StateKey, N: Namespace, UK: MapKey, UV: StateData> MapAccess<UK, UV, N> 
         })?;
         Ok(count)
     }
-    fn for_each(&self, f: &mut dyn FnMut(&UK, &UV)) -> Result<()> {
+    fn for_each(&self, visitor: &mut dyn EntryVisitor<UK, UV>) -> Result<()> {
         let whole = self
             .state
-            .show_whole(|map| map.iter().for_each(|(key, value)| f(key, value)))?;
+            .show_whole(|map| map.iter().for_each(|(key, value)| visitor.entry(key, value)))?;
         if whole.is_some() {
             return Ok(());
         }
         let state = &self.state.state;
         let _key = state.context().current_key()?;
         let _gate = state.looking()?;
-        self.state.scan_typed(f)
+        self.state.scan_typed(&mut |key, value| visitor.entry(key, value))
     }
     fn is_entry_at_hand(&self, key: &UK) -> Result<bool> {
         self.state.is_at_hand(|map| map.lookup(key).is_some())
