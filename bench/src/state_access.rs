@@ -7,7 +7,7 @@ use millpond_state::backend::{KeyedStateBackend, KeyedStateBackendParameters};
 use millpond_state::descriptor::{
     ListStateDescriptor, MapStateDescriptor, ReducingStateDescriptor, ValueStateDescriptor,
 };
-use millpond_state::keyed::PREFETCH_BATCH;
+use millpond_state::keyed::{PREFETCH_BATCH, ValueState};
 use millpond_types::{KeyGroupRange, StateType, VoidNamespace};
 use std::hint::black_box;
 use std::sync::Arc;
@@ -18,6 +18,9 @@ const COLLECTIONS: i64 = KEYS as i64 / 10;
 const MAP_KEYS: i64 = 10;
 const LIST_LEN: i64 = 100;
 const ROUNDS: usize = 5;
+/// How many keys are at hand at a time, as records of a channel are: a batch was written just before it is taken apart. Else the rate
+/// hangs on whether the processor foresees the reads of the array of all keys among those of the state.
+const RECORDS: usize = 1024;
 const MAX_PARALLELISM: u32 = 128;
 
 /// What is measured: a suite's name and the backends that its operations run on.
@@ -69,7 +72,8 @@ pub fn run(subject: &Subject<impl Fn(Group) -> Result<KeyedStateBackend<i64>>>) 
     bench.values((subject.backend)(Group::Values)?)?;
     bench.maps((subject.backend)(Group::Maps)?)?;
     bench.lists((subject.backend)(Group::Lists)?)?;
-    bench.reducing((subject.backend)(Group::Reducing)?)
+    bench.reducing((subject.backend)(Group::Reducing)?)?;
+    bench.value_add(|| (subject.backend)(Group::Values))
 }
 
 struct Bench {
@@ -91,6 +95,22 @@ fn shuffled(from: i64, random: &mut SeededRandom) -> Vec<i64> {
     keys
 }
 
+/// A state with a value for each key of the set-up.
+fn filled_values(backend: &mut KeyedStateBackend<i64>) -> Result<ValueState<i64>> {
+    let state = backend.value_state(
+        ValueStateDescriptor::<i64>::new("v"),
+        VoidNamespace::serializer(),
+        VoidNamespace,
+    )?;
+    let keys = backend.key_context().clone();
+    let mut random = SeededRandom::new(1);
+    for key in 0..KEYS as i64 {
+        keys.set_current_key(key)?;
+        state.update(random.next_u64() as i64)?;
+    }
+    Ok(state)
+}
+
 impl Bench {
     fn new(suite: &'static str) -> Self {
         let mut random = SeededRandom::new(7);
@@ -104,23 +124,36 @@ impl Bench {
         }
     }
 
-    /// Runs `op` over `keys` for some rounds and prints the median rate. The keys come in batches that are announced to the
-    /// backend, as the runtime does with the records of a channel.
+    /// Runs `op` over `keys` for some rounds and prints the median rate.
     fn time(
         &self,
         name: &str,
-        rounds: usize,
         backend: &KeyedStateBackend<i64>,
         keys: &[i64],
         mut op: impl FnMut(i64) -> Result<()>,
     ) -> Result<()> {
-        let mut rates = Vec::with_capacity(rounds);
+        let rates: Result<Vec<f64>> = (0..ROUNDS).map(|_| self.rate(backend, keys, &mut op)).collect();
+        self.print_median(name, rates?);
+        Ok(())
+    }
+
+    /// How many keys a second `op` gets through. They come in batches that are announced to the backend, as the runtime does with the
+    /// records of a channel.
+    fn rate(
+        &self,
+        backend: &KeyedStateBackend<i64>,
+        keys: &[i64],
+        mut op: impl FnMut(i64) -> Result<()>,
+    ) -> Result<f64> {
         let context = backend.key_context();
         let mut prepared = Vec::with_capacity(PREFETCH_BATCH);
-        for _ in 0..rounds {
-            let start = self.clock.monotonic_nanos();
-            let mut i = 0;
-            for chunk in keys.chunks(PREFETCH_BATCH) {
+        let mut records = Vec::with_capacity(RECORDS);
+        let start = self.clock.monotonic_nanos();
+        let mut i = 0;
+        for batch in keys.chunks(RECORDS) {
+            records.clear();
+            records.extend_from_slice(batch);
+            for chunk in records.chunks(PREFETCH_BATCH) {
                 prepared.extend(chunk.iter().map(|key| context.prepare(*key)));
                 backend.prefetch(&prepared);
                 for key in prepared.drain(..) {
@@ -129,40 +162,44 @@ impl Bench {
                     i += 1;
                 }
             }
-            let nanos = self.clock.monotonic_nanos().saturating_sub(start).max(1);
-            rates.push(keys.len() as f64 * 1e9 / nanos as f64);
         }
+        let nanos = self.clock.monotonic_nanos().saturating_sub(start).max(1);
+        Ok(keys.len() as f64 * 1e9 / nanos as f64)
+    }
+
+    fn print_median(&self, name: &str, mut rates: Vec<f64>) {
         rates.sort_by(f64::total_cmp);
-        let median = rates.get(rounds / 2).copied().unwrap_or_default();
+        let median = rates.get(rates.len() / 2).copied().unwrap_or_default();
         println!("{} {name} {median:.0}", self.suite);
-        Ok(())
     }
 
     fn values(&self, mut backend: KeyedStateBackend<i64>) -> Result<()> {
-        let state = backend.value_state(
-            ValueStateDescriptor::<i64>::new("v"),
-            VoidNamespace::serializer(),
-            VoidNamespace,
-        )?;
-        let keys = backend.key_context().clone();
-        let mut random = SeededRandom::new(1);
-        for key in 0..KEYS as i64 {
-            keys.set_current_key(key)?;
-            state.update(random.next_u64() as i64)?;
-        }
-        self.time("valueUpdate", ROUNDS, &backend, &self.setup, |i| state.update(i))?;
-        self.time("valueGet", ROUNDS, &backend, &self.setup, |_| {
+        let state = filled_values(&mut backend)?;
+        self.time("valueUpdate", &backend, &self.setup, |i| state.update(i))?;
+        self.time("valueGet", &backend, &self.setup, |_| {
             black_box(state.get()?);
             Ok(())
         })?;
-        self.time("valueReadModify", ROUNDS, &backend, &self.setup, |_| {
+        self.time("valueReadModify", &backend, &self.setup, |_| {
             let value = state.value()?;
             state.update(value + 1)
         })?;
-        self.time("valueModifyInPlace", ROUNDS, &backend, &self.setup, |_| {
+        self.time("valueModifyInPlace", &backend, &self.setup, |_| {
             state.modify(|v| *v = v.map(|v| v + 1))
-        })?;
-        self.time("valueAdd", 1, &backend, &self.fresh, |i| state.update(i))
+        })
+    }
+
+    /// New keys: each round has a backend of its own, for in a second one the keys would be there already.
+    fn value_add(&self, backend: impl Fn() -> Result<KeyedStateBackend<i64>>) -> Result<()> {
+        let mut rates = Vec::with_capacity(ROUNDS);
+        for _ in 0..ROUNDS {
+            let mut backend = backend()?;
+            let state = filled_values(&mut backend)?;
+            rates.push(self.rate(&backend, &self.fresh, |i| state.update(i))?);
+        }
+        println!("# valueAdd, round by round: {rates:.0?}");
+        self.print_median("valueAdd", rates);
+        Ok(())
     }
 
     fn maps(&self, mut backend: KeyedStateBackend<i64>) -> Result<()> {
@@ -179,18 +216,18 @@ impl Bench {
                 state.put(user_key, random.next_u64() as f64)?;
             }
         }
-        self.time("mapUpdate", ROUNDS, &backend, &self.collections, |i| {
+        self.time("mapUpdate", &backend, &self.collections, |i| {
             state.put(i % MAP_KEYS, i as f64)
         })?;
-        self.time("mapGet", ROUNDS, &backend, &self.collections, |i| {
+        self.time("mapGet", &backend, &self.collections, |i| {
             black_box(state.get(&(i % MAP_KEYS))?);
             Ok(())
         })?;
-        self.time("mapContains", ROUNDS, &backend, &self.collections, |i| {
+        self.time("mapContains", &backend, &self.collections, |i| {
             black_box(state.contains(&(i % (2 * MAP_KEYS)))?);
             Ok(())
         })?;
-        self.time("mapIterate10", ROUNDS, &backend, &self.collections, |_| {
+        self.time("mapIterate10", &backend, &self.collections, |_| {
             let mut sum = 0.0;
             state.for_each(|_, v| sum += v)?;
             black_box(sum);
@@ -212,13 +249,13 @@ impl Bench {
                 state.add(random.next_u64() as i64)?;
             }
         }
-        self.time("listGetIterate100", ROUNDS, &backend, &self.collections, |_| {
+        self.time("listGetIterate100", &backend, &self.collections, |_| {
             let mut sum = 0_i64;
             state.for_each(|element| sum = sum.wrapping_add(*element))?;
             black_box(sum);
             Ok(())
         })?;
-        self.time("listAdd", ROUNDS, &backend, &self.setup, |i| state.add(i))
+        self.time("listAdd", &backend, &self.setup, |i| state.add(i))
     }
 
     fn reducing(&self, mut backend: KeyedStateBackend<i64>) -> Result<()> {
@@ -232,6 +269,6 @@ impl Bench {
             keys.set_current_key(key)?;
             state.add(key)?;
         }
-        self.time("reducingAdd", ROUNDS, &backend, &self.setup, |i| state.add(i))
+        self.time("reducingAdd", &backend, &self.setup, |i| state.add(i))
     }
 }

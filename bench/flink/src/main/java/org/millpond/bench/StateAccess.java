@@ -63,6 +63,7 @@ public final class StateAccess {
     bench.on(bench::maps);
     bench.on(bench::lists);
     bench.on(bench::reducing);
+    bench.valueAdd();
     System.out.println("# read " + bench.sink);
     // Flink leaves threads behind that would hold the process.
     System.exit(0);
@@ -79,17 +80,26 @@ public final class StateAccess {
     backend.dispose();
   }
 
-  private void time(String operation, int rounds, long[] keys, Operation op) throws Exception {
+  private void time(String operation, long[] keys, Operation op) throws Exception {
     double[] rates = new double[rounds];
     for (int round = 0; round < rounds; round++) {
-      long start = System.nanoTime();
-      for (int i = 0; i < keys.length; i++) {
-        op.run(i, keys[i]);
-      }
-      rates[round] = keys.length * 1e9 / (System.nanoTime() - start);
+      rates[round] = rate(keys, op);
     }
+    printMedian(operation, rates);
+  }
+
+  /** How many keys a second {@code op} gets through. */
+  private static double rate(long[] keys, Operation op) throws Exception {
+    long start = System.nanoTime();
+    for (int i = 0; i < keys.length; i++) {
+      op.run(i, keys[i]);
+    }
+    return keys.length * 1e9 / (System.nanoTime() - start);
+  }
+
+  private void printMedian(String operation, double[] rates) {
     Arrays.sort(rates);
-    System.out.printf(Locale.ROOT, "%s %s %.0f%n", name, operation, rates[rounds / 2]);
+    System.out.printf(Locale.ROOT, "%s %s %.0f%n", name, operation, rates[rates.length / 2]);
   }
 
   private <S extends State> S state(StateDescriptor<S, ?> descriptor) throws Exception {
@@ -97,30 +107,48 @@ public final class StateAccess {
     return backend.getPartitionedState(VoidNamespace.INSTANCE, VoidNamespaceSerializer.INSTANCE, descriptor);
   }
 
-  private void values() throws Exception {
+  /** A state with a value for each key of the set-up. */
+  private ValueState<Long> filledValues() throws Exception {
     ValueState<Long> state = state(new ValueStateDescriptor<>("v", Long.class));
     BenchRandom random = new BenchRandom(1);
     for (long key = 0; key < KEYS; key++) {
       backend.setCurrentKey(key);
       state.update(random.nextLong());
     }
-    time("valueUpdate", rounds, setup, (i, key) -> {
+    return state;
+  }
+
+  private void values() throws Exception {
+    ValueState<Long> state = filledValues();
+    time("valueUpdate", setup, (i, key) -> {
       backend.setCurrentKey(key);
       state.update((long) i);
     });
-    time("valueGet", rounds, setup, (i, key) -> {
+    time("valueGet", setup, (i, key) -> {
       backend.setCurrentKey(key);
       sink += state.value();
     });
-    time("valueReadModify", rounds, setup, (i, key) -> {
+    time("valueReadModify", setup, (i, key) -> {
       backend.setCurrentKey(key);
       state.update(state.value() + 1);
     });
-    // One round: in a second one the keys would be there already.
-    time("valueAdd", 1, fresh, (i, key) -> {
-      backend.setCurrentKey(key);
-      state.update((long) i);
-    });
+  }
+
+  /** New keys: each round has a backend of its own, for in a second one the keys would be there already. */
+  private void valueAdd() throws Exception {
+    double[] rates = new double[rounds];
+    for (int round = 0; round < rounds; round++) {
+      int current = round;
+      on(() -> {
+        ValueState<Long> state = filledValues();
+        rates[current] = rate(fresh, (i, key) -> {
+          backend.setCurrentKey(key);
+          state.update((long) i);
+        });
+      });
+    }
+    System.out.println("# valueAdd, round by round: " + Arrays.toString(rates));
+    printMedian("valueAdd", rates);
   }
 
   private void maps() throws Exception {
@@ -132,20 +160,20 @@ public final class StateAccess {
         state.put(userKey, (double) random.nextLong());
       }
     }
-    time("mapUpdate", rounds, collections, (i, key) -> {
+    time("mapUpdate", collections, (i, key) -> {
       backend.setCurrentKey(key);
       state.put(i % MAP_KEYS, (double) i);
     });
-    time("mapGet", rounds, collections, (i, key) -> {
+    time("mapGet", collections, (i, key) -> {
       backend.setCurrentKey(key);
       sink += state.get(i % MAP_KEYS);
     });
     // Half of the user keys asked for are there.
-    time("mapContains", rounds, collections, (i, key) -> {
+    time("mapContains", collections, (i, key) -> {
       backend.setCurrentKey(key);
       sink += state.contains(i % (2 * MAP_KEYS)) ? 1 : 0;
     });
-    time("mapIterate10", rounds, iterated, (i, key) -> {
+    time("mapIterate10", iterated, (i, key) -> {
       backend.setCurrentKey(key);
       for (Map.Entry<Long, Double> entry : state.entries()) {
         sink += entry.getValue();
@@ -162,13 +190,13 @@ public final class StateAccess {
         state.add(random.nextLong());
       }
     }
-    time("listGetIterate100", rounds, iterated, (i, key) -> {
+    time("listGetIterate100", iterated, (i, key) -> {
       backend.setCurrentKey(key);
       for (Long element : state.get()) {
         sink += element;
       }
     });
-    time("listAdd", rounds, setup, (i, key) -> {
+    time("listAdd", setup, (i, key) -> {
       backend.setCurrentKey(key);
       state.add((long) i);
     });
@@ -180,7 +208,7 @@ public final class StateAccess {
       backend.setCurrentKey(key);
       state.add(key);
     }
-    time("reducingAdd", rounds, setup, (i, key) -> {
+    time("reducingAdd", setup, (i, key) -> {
       backend.setCurrentKey(key);
       state.add((long) i);
     });
