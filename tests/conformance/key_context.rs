@@ -5,9 +5,11 @@ use crate::erased::{Aggregating, List, Map, Reducing, Value};
 use crate::functions::Route;
 use crate::world::{Five, Instance, MAX_PARALLELISM, World, start};
 use millpond_core::ErrorKind;
+use millpond_core::host::SeededRandom;
 use millpond_state::keyed::{AggregatingState, ListState, MapState, ReducingState, ValueState};
 use millpond_types::JavaHash;
 use millpond_types::key_group::key_group_for_hash;
+use std::collections::BTreeMap;
 
 fn without_a_key_every_access_is_refused(c: &Configuration) {
     let (_world, mut b) = start(c);
@@ -79,6 +81,65 @@ fn setting_the_same_key_again_changes_nothing(c: &Configuration) {
     five.write(8);
     b.key(1);
     five.check(8);
+}
+
+/// Keys are announced that come, that don't, or after others; and whatever was there when they were announced is gone by then, or
+/// elsewhere, or has come. All are of one key group, so that its table is large.
+fn what_is_announced_changes_nothing(c: &Configuration) {
+    let (_world, mut b) = start(c);
+    let (v, m) = (b.value::<i64>("v"), b.map::<i64, i64>("m"));
+    let context = b.key_context().clone();
+    let mut random = SeededRandom::new(c.to_string().len() as u64);
+    let keys: Vec<i64> = (0..)
+        .filter(|key| context.key_group_of(key) == 0)
+        .take(700)
+        .collect();
+    let mut model = BTreeMap::new();
+    for _ in 0..400 {
+        let any = |random: &mut SeededRandom| keys[random.below(keys.len() as u64) as usize];
+        let announced: Vec<i64> = (0..16).map(|_| any(&mut random)).collect();
+        let prepared: Vec<_> = announced.iter().map(|key| context.prepare(*key)).collect();
+        b.prefetch(&prepared);
+        for prepared in prepared {
+            if random.below(4) == 0 {
+                b.key(any(&mut random));
+            } else {
+                context.set_prepared_key(prepared).unwrap();
+            }
+            let key = b.current_key().unwrap();
+            assert_eq!(v.get().unwrap(), model.get(&key).copied());
+            assert_eq!(m.get(&1).unwrap(), model.get(&key).copied());
+            let value = random.next_u64() as i64;
+            match random.below(8) {
+                0 => {
+                    v.clear().unwrap();
+                    m.remove(&1).unwrap();
+                    model.remove(&key);
+                }
+                1 => {
+                    v.modify(|slot| *slot = None).unwrap();
+                    m.clear().unwrap();
+                    model.remove(&key);
+                }
+                2 => {
+                    v.modify(|slot| *slot = Some(value)).unwrap();
+                    m.put(1, value).unwrap();
+                    model.insert(key, value);
+                }
+                _ => {
+                    v.update(value).unwrap();
+                    m.put(1, value).unwrap();
+                    model.insert(key, value);
+                }
+            }
+            assert_eq!(v.get().unwrap(), model.get(&key).copied());
+        }
+    }
+    for key in keys {
+        b.key(key);
+        assert_eq!(v.get().unwrap(), model.get(&key).copied());
+        assert_eq!(m.get(&1).unwrap(), model.get(&key).copied());
+    }
 }
 
 fn key_groups_are_those_of_the_hash(c: &Configuration) {
@@ -168,6 +229,7 @@ crate::behaviours![
     one_key_is_current_for_every_state,
     a_state_opened_later_follows_the_current_key,
     setting_the_same_key_again_changes_nothing,
+    what_is_announced_changes_nothing,
     key_groups_are_those_of_the_hash,
     the_key_cannot_change_while_a_value_is_lent,
     text_keys_work_in_every_kind,

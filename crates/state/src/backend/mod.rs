@@ -141,8 +141,9 @@ impl<K: StateKey> KeyedStateBackend<K> {
         self.key_context().set_current_key(key)
     }
 
-    /// Brings what `keys` have nearer to the processor, before they become current one after the other. Only a hint: it
-    /// changes nothing, and no access depends on it. [`PREFETCH_BATCH`](crate::keyed::PREFETCH_BATCH) keys at a time are best.
+    /// Brings what `keys` have nearer to the processor, before they become current one after the other, and remembers where it is
+    /// for those that come in this order. Only a hint: it changes nothing, and no access depends on it.
+    /// [`PREFETCH_BATCH`](crate::keyed::PREFETCH_BATCH) keys at a time are best.
     #[inline]
     pub fn prefetch(&self, keys: &[PreparedKey<K>]) {
         each!(self, b => b.prefetch(keys));

@@ -42,6 +42,13 @@ pub(super) enum Held {
     Replaced,
 }
 
+/// Where an entry was seen. It may have moved since.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Spot {
+    pub(super) shard: u32,
+    pub(super) position: u32,
+}
+
 /// The shards of one key group.
 #[derive(Debug)]
 pub(super) struct Group<E> {
@@ -65,7 +72,7 @@ impl<E> Slot<E> {
 }
 
 impl<E: Clone> Slot<E> {
-    #[inline]
+    #[inline(always)]
     fn shard_mut(&mut self) -> &mut Shard<E> {
         if let Slot::Frozen { .. } = self {
             self.thaw();
@@ -120,7 +127,7 @@ impl<E: Clone> Slot<E> {
         let removed = found.remove_over(from, max, moment);
         budget.charge(removed.cost.max(1));
         if removed.gone {
-            shard.remove_at(cursor.position, hasher);
+            shard.remove(cursor.position, hasher);
             cursor.element = 0;
             return false;
         }
@@ -175,10 +182,37 @@ impl<E> Group<E> {
         (bits & (self.mask >> past_end)) as usize
     }
 
-    /// The entry with this hash that `eq` accepts.
-    #[inline]
-    pub(super) fn find(&self, hash: u64, eq: impl FnMut(&E) -> bool) -> Option<&E> {
-        self.slots.get(self.index(hash))?.shard().find(hash, eq)
+    /// The entry at a spot, whichever it is.
+    #[inline(always)]
+    fn at(&self, spot: Spot) -> Option<&E> {
+        let slot = self.slots.get(spot.shard as usize)?;
+        slot.shard().entry(spot.position as usize)
+    }
+
+    /// The shard where the entry with this hash that `eq` accepts is or belongs, and its position if it is there. Looks first where
+    /// it was `seen`.
+    #[inline(always)]
+    fn seek(&self, hash: u64, seen: Option<Spot>, mut eq: impl FnMut(&E) -> bool) -> (usize, Option<usize>) {
+        if let Some(spot) = seen
+            && self.at(spot).is_some_and(&mut eq)
+        {
+            return (spot.shard as usize, Some(spot.position as usize));
+        }
+        let index = self.index(hash);
+        let slot = self.slots.get(index);
+        (index, slot.and_then(|slot| slot.shard().seek(hash, eq)))
+    }
+
+    /// The entry with this hash that `eq` accepts. Looks first where it was `seen`.
+    #[inline(always)]
+    pub(super) fn find(&self, hash: u64, seen: Option<Spot>, mut eq: impl FnMut(&E) -> bool) -> Option<&E> {
+        if let Some(entry) = seen.and_then(|spot| self.at(spot))
+            && eq(entry)
+        {
+            return Some(entry);
+        }
+        let shard = self.slots.get(self.index(hash))?.shard();
+        shard.entry(shard.seek(hash, eq)?)
     }
 
     /// How many shards it has.
@@ -189,10 +223,11 @@ impl<E> Group<E> {
 
     /// Asks for the memory in which a lookup of this hash begins, and returns the shard in which it goes on.
     #[inline]
-    pub(super) fn prefetch(&self, hash: u64) -> Option<&Shard<E>> {
-        let shard = self.slots.get(self.index(hash))?.shard();
+    pub(super) fn prefetch(&self, hash: u64) -> Option<(u32, &Shard<E>)> {
+        let index = self.index(hash);
+        let shard = self.slots.get(index)?.shard();
         shard.prefetch_index(hash);
-        Some(shard)
+        Some((index as u32, shard))
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &E> {
@@ -203,28 +238,28 @@ impl<E> Group<E> {
 impl<E: Clone> Group<E> {
     /// Lets `write` change the entry that `eq` accepts, or make one when it gets none. `held` says which of the two it does about
     /// an entry that a snapshot still has.
-    #[inline]
+    #[inline(always)]
     pub(super) fn upsert(
         &mut self,
         hash: u64,
+        seen: Option<Spot>,
         held: Held,
         eq: impl FnMut(&E) -> bool,
         write: impl FnOnce(Option<&mut E>) -> Option<E>,
         hasher: impl Fn(&E) -> u64,
     ) {
-        let index = self.index(hash);
+        let (index, position) = self.seek(hash, seen, eq);
         let Some(slot) = self.slots.get_mut(index) else {
             return;
         };
         let shard = slot.shard_mut();
-        let found = shard.seek(hash, eq);
-        let old = match found {
-            Some(found) if held == Held::Replaced && shard.is_lent(found) => None,
-            Some(found) => shard.found_mut(found),
+        let old = match position {
+            Some(position) if held == Held::Replaced && shard.is_lent(position) => None,
+            Some(position) => shard.entry_mut(position),
             None => None,
         };
-        match (write(old), found) {
-            (Some(entry), Some(found)) => shard.put_lent(found, entry),
+        match (write(old), position) {
+            (Some(entry), Some(position)) => shard.put_lent(position, entry),
             (Some(entry), None) => {
                 shard.insert_unique(hash, entry, &hasher);
                 self.grew(hasher);
@@ -238,18 +273,19 @@ impl<E: Clone> Group<E> {
     pub(super) fn replace(
         &mut self,
         hash: u64,
+        seen: Option<Spot>,
         eq: impl FnMut(&E) -> bool,
         change: impl FnOnce(Option<E>) -> Option<E>,
         hasher: impl Fn(&E) -> u64,
     ) {
-        let index = self.index(hash);
+        let (index, position) = self.seek(hash, seen, eq);
         let Some(slot) = self.slots.get_mut(index) else {
             return;
         };
         let shard = slot.shard_mut();
-        match shard.seek(hash, eq) {
-            Some(found) => {
-                if !shard.replace(found, hasher, |entry| change(Some(entry))) {
+        match position {
+            Some(position) => {
+                if !shard.replace(hash, position, hasher, |entry| change(Some(entry))) {
                     self.len -= 1;
                 }
             }
@@ -267,20 +303,16 @@ impl<E: Clone> Group<E> {
     pub(super) fn change<R>(
         &mut self,
         hash: u64,
-        mut eq: impl FnMut(&E) -> bool,
+        seen: Option<Spot>,
+        eq: impl FnMut(&E) -> bool,
         change: impl FnOnce(&mut E) -> (R, bool),
         hasher: impl Fn(&E) -> u64,
     ) -> Option<R> {
-        let index = self.index(hash);
-        let slot = self.slots.get_mut(index)?;
-        if let Slot::Frozen { shard, .. } = slot {
-            shard.seek(hash, &mut eq)?;
-        }
-        let shard = slot.shard_mut();
-        let found = shard.seek(hash, &mut eq)?;
-        let (out, remove) = change(shard.found_mut(found)?);
-        if remove {
-            shard.remove(found, hasher);
+        let (index, position) = self.seek(hash, seen, eq);
+        let position = position?;
+        let shard = self.slots.get_mut(index)?.shard_mut();
+        let (out, remove) = change(shard.entry_mut(position)?);
+        if remove && shard.remove(position, hasher).is_some() {
             self.len -= 1;
         }
         Some(out)

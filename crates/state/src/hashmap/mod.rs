@@ -108,6 +108,7 @@ impl<K: StateKey> HashMapKeyedStateBackend<K> {
     }
 
     pub(crate) fn prefetch(&self, keys: &[PreparedKey<K>]) {
+        self.context.announce();
         self.states.iter().for_each(|s| s.state.prefetch(keys));
     }
 

@@ -8,7 +8,6 @@ mod entries;
 mod index;
 
 use entries::Entries;
-pub(super) use index::Found;
 use index::Index;
 use std::mem::needs_drop;
 use std::sync::Arc;
@@ -56,20 +55,14 @@ impl<E> Shard<E> {
         }
     }
 
-    /// Where the entry is that has this hash and that `eq` accepts.
-    #[inline]
-    pub(super) fn seek(&self, hash: u64, mut eq: impl FnMut(&E) -> bool) -> Option<Found> {
+    /// The position of the entry that has this hash and that `eq` accepts.
+    #[inline(always)]
+    pub(super) fn seek(&self, hash: u64, mut eq: impl FnMut(&E) -> bool) -> Option<usize> {
         let entries = &self.entries;
-        self.index.find(hash, |position| {
+        let found = self.index.find(hash, |position| {
             entries.get(position as usize).is_some_and(&mut eq)
-        })
-    }
-
-    /// The entry that has this hash and that `eq` accepts.
-    #[inline]
-    pub(super) fn find(&self, hash: u64, eq: impl FnMut(&E) -> bool) -> Option<&E> {
-        let found = self.seek(hash, eq)?;
-        self.entries.get(found.position as usize)
+        });
+        Some(found?.position as usize)
     }
 
     /// Adds an entry that is not there yet.
@@ -96,10 +89,13 @@ impl<E> Shard<E> {
         }
     }
 
-    /// Makes the index know that what was found is gone and that the entry which was the last one has its place.
-    fn forget(&mut self, found: Found, hasher: impl Fn(&E) -> u64) {
+    /// Makes the index know that the entry of this hash at this position is gone and that the one which was the last has its place.
+    fn forget(&mut self, hash: u64, position: usize, hasher: impl Fn(&E) -> u64) {
         let entries = &self.entries;
-        if let Some(moved) = entries.get(found.position as usize) {
+        let Some(found) = self.index.find(hash, |at| at as usize == position) else {
+            return;
+        };
+        if let Some(moved) = entries.get(position) {
             self.index
                 .moved(hasher(moved), entries.len() as u32, found.position);
         }
@@ -119,10 +115,12 @@ impl<E> Shard<E> {
         self.entries.prefetch_end();
     }
 
-    /// The entry that a lookup of this hash looks at first, most likely the one that it finds. Reads the index alone.
+    /// The position that a lookup of this hash looks at first, most likely that of what it finds, and the entry there. Reads the
+    /// index alone.
     #[inline]
-    pub(super) fn likely(&self, hash: u64) -> Option<&E> {
-        self.entries.get(self.index.likely(hash)? as usize)
+    pub(super) fn likely(&self, hash: u64) -> Option<(u32, &E)> {
+        let position = self.index.likely(hash)?;
+        Some((position, self.entries.get(position as usize)?))
     }
 }
 
@@ -139,55 +137,45 @@ impl<E: Clone> Shard<E> {
     }
 
     /// The entry at a position, to be changed in what its hash doesn't depend on.
+    #[inline]
     pub(super) fn entry_mut(&mut self, position: usize) -> Option<&mut E> {
         self.entries.get_mut(position)
     }
 
-    /// Whether a snapshot has what was found, and a change of it would copy it.
+    /// Whether a snapshot has the entry at a position, and a change of it would copy it.
     #[inline]
-    pub(super) fn is_lent(&self, found: Found) -> bool {
-        self.entries.is_lent(found.position as usize)
+    pub(super) fn is_lent(&self, position: usize) -> bool {
+        self.entries.is_lent(position)
     }
 
     /// Puts an entry of the same hash into the place of one that is lent.
     #[inline]
-    pub(super) fn put_lent(&mut self, found: Found, entry: E) {
-        self.entries.put_lent(found.position as usize, entry);
+    pub(super) fn put_lent(&mut self, position: usize, entry: E) {
+        self.entries.put_lent(position, entry);
     }
 
-    /// What was found, to be changed in what its hash doesn't depend on.
-    #[inline]
-    pub(super) fn found_mut(&mut self, found: Found) -> Option<&mut E> {
-        self.entries.get_mut(found.position as usize)
-    }
-
-    /// Takes out what was found; the last entry moves into its place.
-    pub(super) fn remove(&mut self, found: Found, hasher: impl Fn(&E) -> u64) -> E {
-        let removed = self.entries.swap_remove(found.position as usize);
-        self.forget(found, hasher);
-        removed
-    }
-
-    /// Takes out the entry at a position; the last entry moves there.
-    pub(super) fn remove_at(&mut self, position: usize, hasher: impl Fn(&E) -> u64) -> Option<E> {
+    /// Takes out the entry at a position; the last one moves there.
+    pub(super) fn remove(&mut self, position: usize, hasher: impl Fn(&E) -> u64) -> Option<E> {
         let hash = hasher(self.entries.get(position)?);
-        let found = self.index.find(hash, |at| at as usize == position)?;
-        Some(self.remove(found, hasher))
+        let removed = self.entries.swap_remove(position);
+        self.forget(hash, position, hasher);
+        Some(removed)
     }
 
-    /// Takes out what was found, lets `change` make another entry of the same hash of it or none, and puts that in its
-    /// place. Answers whether there is one.
+    /// Takes out the entry of this hash at a position, lets `change` make another one of the same hash of it or none, and puts that in
+    /// its place. Answers whether there is one.
     #[inline]
     pub(super) fn replace(
         &mut self,
-        found: Found,
+        hash: u64,
+        position: usize,
         hasher: impl Fn(&E) -> u64,
         change: impl FnOnce(E) -> Option<E>,
     ) -> bool {
-        if self.entries.replace_at(found.position as usize, change) {
+        if self.entries.replace_at(position, change) {
             return true;
         }
-        self.forget(found, hasher);
+        self.forget(hash, position, hasher);
         false
     }
 

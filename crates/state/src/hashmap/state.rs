@@ -121,16 +121,17 @@ impl<K: StateKey, N: Namespace, V: StateData, C: EntryCodec<V>> TableState<K, N,
         Ok(())
     }
 
-    #[inline]
+    #[inline(always)]
     fn place(&self, namespace_hash: u64) -> Place {
         Place {
             key_group: self.context.current_key_group(),
             hash: entry_hash::<N>(self.context.current_hash(), namespace_hash),
+            turn: self.context.turn(),
         }
     }
 
     /// Shows the current key's value.
-    #[inline]
+    #[inline(always)]
     pub(super) fn read<R>(&self, f: impl FnOnce(Option<&V>) -> R) -> Result<R> {
         let key = self.context.current_key()?;
         let Ok(current) = self.current.try_borrow() else {
@@ -141,7 +142,7 @@ impl<K: StateKey, N: Namespace, V: StateData, C: EntryCodec<V>> TableState<K, N,
     }
 
     /// Changes the current key's value or inserts one.
-    #[inline]
+    #[inline(always)]
     pub(super) fn upsert<A>(
         &self,
         arg: A,
@@ -158,7 +159,7 @@ impl<K: StateKey, N: Namespace, V: StateData, C: EntryCodec<V>> TableState<K, N,
     }
 
     /// Sets the current key's value, whatever it was.
-    #[inline]
+    #[inline(always)]
     pub(super) fn set(&self, value: V) -> Result<()> {
         self.write(Held::Replaced, |slot| match slot {
             Some(slot) => {
@@ -169,7 +170,7 @@ impl<K: StateKey, N: Namespace, V: StateData, C: EntryCodec<V>> TableState<K, N,
         })
     }
 
-    #[inline]
+    #[inline(always)]
     fn write(&self, held: Held, write: impl FnOnce(Option<&mut V>) -> Option<V>) -> Result<()> {
         let key = self.context.current_key()?;
         let Ok(mut current) = self.current.try_borrow_mut() else {
@@ -258,7 +259,11 @@ impl<K: StateKey, N: Namespace, V: StateData, C: EntryCodec<V>> TableState<K, N,
         let hash = entry_hash::<N>(millpond_core::hash::fixed_hash(&key), namespace_hash(&namespace));
         let mut current = self.current.try_borrow_mut().map_err(|_| lending())?;
         let mut out = Ok(());
-        let place = Place { key_group, hash };
+        let place = Place {
+            key_group,
+            hash,
+            turn: 0,
+        };
         current.table.modify(place, &key, &namespace, |v| out = f(v))?;
         out
     }

@@ -29,6 +29,8 @@ pub struct KeyContext<K> {
     key: RefCell<Option<K>>,
     hash: Cell<u64>,
     key_group: Cell<u32>,
+    /// How many keys were set since keys were announced: the current one should be the announced one with this number.
+    turn: Cell<usize>,
     max_parallelism: u32,
     /// `max_parallelism - 1` when that is a mask: it nearly always is, and a division costs more than the lookup's hash.
     mask: Option<u32>,
@@ -44,6 +46,7 @@ impl<K: StateKey> KeyContext<K> {
             key: RefCell::new(None),
             hash: Cell::new(0),
             key_group: Cell::new(0),
+            turn: Cell::new(0),
             max_parallelism: max_parallelism.max(1),
             mask: max_parallelism.is_power_of_two().then(|| max_parallelism - 1),
             has_listeners: Cell::new(false),
@@ -81,6 +84,7 @@ impl<K: StateKey> KeyContext<K> {
         };
         self.hash.set(prepared.hash);
         self.key_group.set(prepared.key_group);
+        self.turn.set(self.turn.get().wrapping_add(1));
         *slot = Some(prepared.key);
         drop(slot);
         if self.has_listeners.get() {
@@ -147,6 +151,18 @@ impl<K: StateKey> KeyContext<K> {
     #[inline]
     pub(crate) fn current_hash(&self) -> u64 {
         self.hash.get()
+    }
+
+    /// Counts from here on: the next key is that of turn 0.
+    #[inline]
+    pub(crate) fn announce(&self) {
+        self.turn.set(usize::MAX);
+    }
+
+    /// How many keys were set since the last announcement, before the current one.
+    #[inline]
+    pub(crate) fn turn(&self) -> usize {
+        self.turn.get()
     }
 
     /// The job's max parallelism: the number of all key groups.

@@ -28,14 +28,14 @@ impl Value for Rc<u64> {
 }
 
 fn put<V: Value>(group: &mut Group<(u64, V)>, key: u64, value: u64) {
-    upsert(group, key, V::from(value), Held::Copied);
+    upsert(group, None, key, V::from(value), Held::Copied);
 }
 
 fn set<V: Clone>(group: &mut Group<(u64, V)>, key: u64, value: V) {
-    upsert(group, key, value, Held::Replaced);
+    upsert(group, None, key, value, Held::Replaced);
 }
 
-fn upsert<V: Clone>(group: &mut Group<(u64, V)>, key: u64, value: V, held: Held) {
+fn upsert<V: Clone>(group: &mut Group<(u64, V)>, seen: Option<Spot>, key: u64, value: V, held: Held) {
     let write = |entry: Option<&mut (u64, V)>| match entry {
         Some(entry) => {
             entry.1 = value;
@@ -45,6 +45,7 @@ fn upsert<V: Clone>(group: &mut Group<(u64, V)>, key: u64, value: V, held: Held)
     };
     group.upsert(
         fixed_hash(&key),
+        seen,
         held,
         |e| e.0 == key,
         write,
@@ -52,9 +53,15 @@ fn upsert<V: Clone>(group: &mut Group<(u64, V)>, key: u64, value: V, held: Held)
     );
 }
 
-fn take<V: Value>(group: &mut Group<(u64, V)>, key: u64) -> Option<u64> {
+fn find<V>(group: &Group<(u64, V)>, seen: Option<Spot>, key: u64) -> Option<&V> {
+    let found = group.find(fixed_hash(&key), seen, |e| e.0 == key);
+    found.map(|e| &e.1)
+}
+
+fn take<V: Value>(group: &mut Group<(u64, V)>, seen: Option<Spot>, key: u64) -> Option<u64> {
     group.change(
         fixed_hash(&key),
+        seen,
         |e| e.0 == key,
         |e| (e.1.number(), true),
         |e| fixed_hash(&e.0),
@@ -62,9 +69,15 @@ fn take<V: Value>(group: &mut Group<(u64, V)>, key: u64) -> Option<u64> {
 }
 
 /// Turns the value of `key` into another by way of the entry itself.
-fn exchange<V: Value>(group: &mut Group<(u64, V)>, key: u64, value: u64) {
+fn exchange<V: Value>(group: &mut Group<(u64, V)>, seen: Option<Spot>, key: u64, value: u64) {
     let change = |e: Option<(u64, V)>| e.map(|e| (e.0, V::from(value)));
-    group.replace(fixed_hash(&key), |e| e.0 == key, change, |e| fixed_hash(&e.0));
+    group.replace(
+        fixed_hash(&key),
+        seen,
+        |e| e.0 == key,
+        change,
+        |e| fixed_hash(&e.0),
+    );
 }
 
 fn contents<V: Value>(shards: &[FrozenShard<(u64, V)>]) -> BTreeMap<u64, u64> {
@@ -75,14 +88,18 @@ fn contents<V: Value>(shards: &[FrozenShard<(u64, V)>]) -> BTreeMap<u64, u64> {
 }
 
 /// Random puts and removals with small shards, so that they split all the time; every few steps a snapshot is taken and one
-/// of the held ones is checked against the copy of the model that was made with it.
+/// of the held ones is checked against the copy of the model that was made with it. Where a key was seen the last time says by then
+/// where another one is, or nothing, as often as not.
 fn snapshots_stay_as_they_were<V: Value>() -> Group<(u64, V)> {
     let mut random = SeededRandom::new(3);
     let (mut group, mut model) = (Group::<(u64, V)>::new(8), BTreeMap::new());
     let mut held: Vec<Kept<V>> = Vec::new();
+    let mut spots = BTreeMap::new();
+    let mut right = 0;
     let mut checked = 0;
     for step in 1..60_000u64 {
         let key = random.below(2_000);
+        let seen = spots.get(&key).copied();
         match random.below(50) {
             0 => held.push((group.freeze(step), model.clone())),
             1 if !held.is_empty() => {
@@ -90,25 +107,35 @@ fn snapshots_stay_as_they_were<V: Value>() -> Group<(u64, V)> {
                 assert_eq!(contents(&shards), expected);
                 checked += 1;
             }
-            2..20 => assert_eq!(take(&mut group, key), model.remove(&key)),
+            2..20 => assert_eq!(take(&mut group, seen, key), model.remove(&key)),
             25..30 => {
-                set(&mut group, key, V::from(step));
+                upsert(&mut group, seen, key, V::from(step), Held::Replaced);
                 model.insert(key, step);
             }
             20..25 => {
-                exchange(&mut group, key, step);
+                exchange(&mut group, seen, key, step);
                 model.entry(key).and_modify(|value| *value = step);
             }
             _ => {
-                put(&mut group, key, step);
+                upsert(&mut group, seen, key, V::from(step), Held::Copied);
                 model.insert(key, step);
             }
         }
         assert_eq!(group.len(), model.len());
-        let found = group.find(fixed_hash(&key), |e| e.0 == key).map(|e| e.1.number());
+        let found = find(&group, seen, key).map(V::number);
         assert_eq!(found, model.get(&key).copied());
+        let (shard, position) = group.seek(fixed_hash(&key), seen, |e| e.0 == key);
+        if let Some(position) = position {
+            let spot = Spot {
+                shard: shard as u32,
+                position: position as u32,
+            };
+            right += u32::from(seen == Some(spot));
+            spots.insert(key, spot);
+        }
     }
     assert!(checked > 500);
+    assert!((5_000..30_000).contains(&right), "{right}");
     let there: BTreeMap<u64, u64> = group.iter().map(|e| (e.0, e.1.number())).collect();
     assert_eq!(there, model);
     group
@@ -139,10 +166,7 @@ fn snapshots_of_values_with_memory_stay_as_they_were_and_nothing_is_kept_or_drop
 fn a_write_copies_one_value_of_a_held_shard() {
     let mut group = Group::<(u64, Rc<u64>)>::new(1_000);
     (0..100).for_each(|key| put(&mut group, key, key));
-    let value = |group: &Group<(u64, Rc<u64>)>, key: u64| {
-        let found = group.find(fixed_hash(&key), |e| e.0 == key);
-        Rc::clone(&found.unwrap().1)
-    };
+    let value = |group: &Group<(u64, Rc<u64>)>, key: u64| Rc::clone(find(group, None, key).unwrap());
     let (third, fourth) = (value(&group, 3), value(&group, 4));
     let held = group.freeze(1);
     put(&mut group, 3, 30);
@@ -178,8 +202,8 @@ fn a_frozen_shard_remembers_since_when() {
     drop(group.freeze(1));
     put(&mut group, 5, 0);
     // A removal of what isn't there and a lookup change nothing.
-    assert_eq!(take(&mut group, 5_000), None);
-    assert!(group.find(fixed_hash(&6u64), |e| e.0 == 6).is_some());
+    assert_eq!(take(&mut group, None, 5_000), None);
+    assert!(find(&group, None, 6).is_some());
     let shards = group.freeze(2);
     let young: Vec<_> = shards.iter().filter(|s| s.since == 2).collect();
     assert_eq!(young.len(), 1);

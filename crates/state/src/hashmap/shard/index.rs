@@ -22,7 +22,7 @@ struct Bucket([u32; BUCKET_LEN]);
 
 /// Where an entry was found.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::hashmap) struct Found {
+pub(super) struct Found {
     /// The slot of the index.
     slot: u32,
     /// The position among the entries.
@@ -105,10 +105,10 @@ impl Index {
         entries * 4 > self.buckets.len() * BUCKET_LEN * 3
     }
 
-    /// Which bits of a slot are the position; none while there is no index.
+    /// Which bits of a slot are the position. While there is no index it is all of them, which no bucket is found by.
     #[inline]
     fn positions(&self) -> u32 {
-        ((self.buckets.len() * BUCKET_LEN) as u32).saturating_sub(1)
+        ((self.buckets.len() * BUCKET_LEN) as u32).wrapping_sub(1)
     }
 
     /// The bucket where the probing for a hash begins.
@@ -123,7 +123,7 @@ impl Index {
     }
 
     /// Where a position is that stands under this hash and that `is` accepts.
-    #[inline]
+    #[inline(always)]
     pub(super) fn find(&self, hash: u64, mut is: impl FnMut(u32) -> bool) -> Option<Found> {
         let positions = self.positions();
         let mut at = self.home(hash);

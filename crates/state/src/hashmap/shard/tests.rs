@@ -19,22 +19,22 @@ fn behaves_as_a_map(keys: u64, hash: impl Fn(u64) -> u64 + Copy) {
         let found = shard.seek(hash(key), |e| e.0 == key);
         assert_eq!(found.is_some(), model.contains_key(&key));
         match (found, random.below(8)) {
-            (Some(found), 0) => assert_eq!(Some(*shard.remove(found, hasher).1), model.remove(&key)),
+            (Some(found), 0) => assert_eq!(shard.remove(found, hasher).map(|e| *e.1), model.remove(&key)),
             (Some(found), 1) => {
-                assert!(!shard.replace(found, hasher, |_| None));
+                assert!(!shard.replace(hash(key), found, hasher, |_| None));
                 model.remove(&key);
             }
             (Some(found), 2..5) => {
-                assert!(shard.replace(found, hasher, |e| Some((e.0, Rc::new(step)))));
+                assert!(shard.replace(hash(key), found, hasher, |e| Some((e.0, Rc::new(step)))));
                 model.insert(key, step);
             }
             (Some(_), 5) => {
                 let position = random.below(shard.len() as u64) as usize;
-                let gone = shard.remove_at(position, hasher).unwrap();
+                let gone = shard.remove(position, hasher).unwrap();
                 assert_eq!(model.remove(&gone.0), Some(*gone.1));
             }
             (Some(found), _) => {
-                shard.found_mut(found).unwrap().1 = Rc::new(step);
+                shard.entry_mut(found).unwrap().1 = Rc::new(step);
                 model.insert(key, step);
             }
             (None, _) => {
@@ -44,9 +44,10 @@ fn behaves_as_a_map(keys: u64, hash: impl Fn(u64) -> u64 + Copy) {
         }
         shard.prefetch_index(hash(key));
         let likely = shard.likely(hash(key));
-        assert!(shard.len() == 0 || likely.is_none_or(|e| shard.entries().any(|other| other == e)));
+        assert!(likely.is_none_or(|(at, e)| shard.entry(at as usize) == Some(e)));
+        let found = shard.seek(hash(key), |e| e.0 == key);
         assert_eq!(
-            shard.find(hash(key), |e| e.0 == key).map(|e| *e.1),
+            found.and_then(|at| shard.entry(at)).map(|e| *e.1),
             model.get(&key).copied()
         );
         if step % 500 == 0 {
@@ -87,8 +88,9 @@ fn a_panic_while_an_entry_is_out_loses_that_entry_alone() {
     for (key, value) in (0..).zip(&kept) {
         shard.insert_unique(fixed_hash(&key), (key, Rc::clone(value)), hasher);
     }
-    let found = shard.seek(fixed_hash(&7u64), |e| e.0 == 7).unwrap();
-    let panicking = AssertUnwindSafe(|| shard.replace(found, hasher, |_| panic!("a user function")));
+    let hash = fixed_hash(&7u64);
+    let found = shard.seek(hash, |e| e.0 == 7).unwrap();
+    let panicking = AssertUnwindSafe(|| shard.replace(hash, found, hasher, |_| panic!("a user function")));
     assert!(catch_unwind(panicking).is_err());
     let mut there: Vec<u64> = shard.entries().map(|e| e.0).collect();
     there.sort_unstable();
