@@ -1,14 +1,12 @@
 //! The HashMap backend: state access, and what a snapshot costs the thread that writes.
 
-use crate::state_access::{self, Subject, parameters};
+use crate::state_access::{self, Subject, open_values, parameters};
 use millpond_core::Result;
 use millpond_core::host::{Clock, SystemClock};
 use millpond_state::backend::KeyedStateBackend;
-use millpond_state::descriptor::ValueStateDescriptor;
 use millpond_state::keyed::KeyContext;
 use millpond_state::snapshot::SnapshotKind;
 use millpond_state::stream::memory::MemoryStreams;
-use millpond_types::{StateType, VoidNamespace};
 
 const ROUNDS: usize = 5;
 /// Keys of the state that is snapshotted.
@@ -33,11 +31,7 @@ fn backend() -> Result<KeyedStateBackend<i64>> {
 fn snapshot() -> Result<()> {
     let clock = SystemClock::shared();
     let mut backend = backend()?;
-    let state = backend.value_state(
-        ValueStateDescriptor::<i64>::new("v"),
-        VoidNamespace::serializer(),
-        VoidNamespace,
-    )?;
+    let state = open_values(&mut backend)?;
     let keys = backend.key_context().clone();
     let mut nanos = latencies(&*clock, &keys, 0..KEYS, |key| state.update(key))?;
     print_latency("write_growing_5m", &mut nanos);

@@ -95,13 +95,18 @@ fn shuffled(from: i64, random: &mut SeededRandom) -> Vec<i64> {
     keys
 }
 
-/// A state with a value for each key of the set-up.
-fn filled_values(backend: &mut KeyedStateBackend<i64>) -> Result<ValueState<i64>> {
-    let state = backend.value_state(
+/// A state of numbers.
+pub fn open_values(backend: &mut KeyedStateBackend<i64>) -> Result<ValueState<i64>> {
+    backend.value_state(
         ValueStateDescriptor::<i64>::new("v"),
         VoidNamespace::serializer(),
         VoidNamespace,
-    )?;
+    )
+}
+
+/// A state with a value for each key of the set-up.
+fn filled_values(backend: &mut KeyedStateBackend<i64>) -> Result<ValueState<i64>> {
+    let state = open_values(backend)?;
     let keys = backend.key_context().clone();
     let mut random = SeededRandom::new(1);
     for key in 0..KEYS as i64 {
